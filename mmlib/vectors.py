@@ -1,0 +1,205 @@
+"""Vectors that pass between rooms: what encoders say of items, and what models say of users and items."""
+
+import json
+from dataclasses import dataclass, field, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from .errors import InputError, one_of
+from .files import digest, read_json, whole, write_json
+
+
+@dataclass(frozen=True)
+class Features:
+    """What encoders say of a catalogue's pictures and words.
+
+    Args:
+        item: modality (``"text"``, ``"image"``, ``"fused"``) -> [n_items, d] float32.
+        present: modality -> [n_items] bool; ``False`` where the picture or text is missing or broken.
+        reviews: [n_reviews, d] float32, one row a training review, or ``None`` when there are none.
+        review_users: [n_reviews] int64, the review's writer.
+        n_users: needed to average reviews by user.
+        about: encoder, revision, preprocessing, dataset key, problems met; plain values.
+    """
+
+    item: dict[str, Tensor]
+    present: dict[str, Tensor]
+    reviews: Tensor | None = None
+    review_users: Tensor | None = None
+    n_users: int = 0
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, values in self.item.items() | ({("review", self.reviews)} if self.reviews is not None else set()):
+            bad = ~torch.isfinite(values).all(dim=1)
+            if bad.any():
+                rows = bad.nonzero().flatten()[:5].tolist()
+                raise InputError(
+                    f"{int(bad.sum())} of {len(values)} {name} vectors hold NaN or infinity (rows {rows} ...). "
+                    "Extract the features again, or mark those rows as missing in `present`."
+                )
+            if name in self.present and len(self.present[name]) != len(values):
+                raise InputError(f"present[{name!r}] has {len(self.present[name])} rows, item[{name!r}] {len(values)}.")
+
+    def filled(self, modality: str, missing: str = "mean") -> Tensor:
+        """The modality's vectors with the missing rows answered: [n_items, d].
+
+        Args:
+            missing: ``"mean"`` of the present vectors, ``"zero"``, or ``"error"``.
+
+        Raises:
+            InputError: for a modality that is not there, or a missing row under ``"error"``.
+        """
+        one_of("modality", modality, self.item)
+        one_of("missing", missing, ("mean", "zero", "error"))
+        return _filled(self.item[modality], self.present[modality], missing, f"items without {modality}")
+
+    @property
+    def user(self) -> dict[str, Tensor]:
+        """``"review"`` -> [n_users, d], the mean of each user's review vectors (zero rows where there are none)."""
+        if self.reviews is None:
+            return {}
+        total = torch.zeros(self.n_users, self.reviews.shape[1]).index_add_(0, self.review_users, self.reviews)
+        return {"review": total / self._review_counts.clamp(min=1).unsqueeze(1)}
+
+    @property
+    def user_present(self) -> dict[str, Tensor]:
+        """``"review"`` -> [n_users] bool: users who wrote at least one training review."""
+        return {} if self.reviews is None else {"review": self._review_counts > 0}
+
+    @property
+    def _review_counts(self) -> Tensor:
+        return torch.bincount(self.review_users, minlength=self.n_users)
+
+    @property
+    def key(self) -> str:
+        """A short hash of every vector."""
+        return digest(*[part for name, values in self._tensors().items() for part in (name, values.numpy())])
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"item.{name}": values for name, values in self.item.items()}
+        tensors |= {f"present.{name}": values for name, values in self.present.items()}
+        if self.reviews is not None:
+            tensors |= {"reviews": self.reviews, "review_users": self.review_users}
+        return dict(sorted(tensors.items()))
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``features.safetensors`` and ``features.json``, each whole or not at all."""
+        folder = Path(folder)
+        with whole(folder / "features.safetensors") as partial:
+            save_file({name: values.contiguous() for name, values in self._tensors().items()}, partial)
+        write_json(folder / "features.json", {"n_users": self.n_users, "about": self.about})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Features":
+        """Read what ``save`` wrote. Raises InputError when a file is missing."""
+        about = read_json(Path(folder) / "features.json")
+        tensors = _load(Path(folder) / "features.safetensors")
+        parts: dict[str, dict[str, Tensor]] = {"item": {}, "present": {}}
+        for name in [name for name in tensors if "." in name]:
+            kind, modality = name.split(".")
+            parts[kind][modality] = tensors.pop(name)
+        return cls(**parts, **tensors, **about)
+
+    def summary(self) -> list[dict[str, Any]]:
+        """One row a modality: rows, width, how many are missing."""
+        rows = [
+            {"modality": name, "rows": len(values), "width": values.shape[1], "missing": int((~self.present[name]).sum())}
+            for name, values in self.item.items()
+        ]
+        if self.reviews is not None:
+            silent = int((~self.user_present["review"]).sum())
+            rows.append({"modality": "review", "rows": len(self.reviews), "width": self.reviews.shape[1], "missing": silent})
+        return rows
+
+    def _repr_html_(self) -> str:
+        head = "<tr><th>modality</th><th>vectors</th><th>width</th><th>missing (reviews: users without)</th></tr>"
+        rows = "".join(
+            f"<tr><td>{escape(row['modality'])}</td><td>{row['rows']:,}</td><td>{row['width']}</td><td>{row['missing']:,}</td></tr>"
+            for row in self.summary()
+        )
+        return f"<h4>Features from {escape(str(self.about.get('encoder', 'unknown')))}</h4><table>{head}{rows}</table>"
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors of users and items; score(u, i) = <u, i>.
+
+    Args:
+        users: [n_users, d] float32.
+        items: [n_items, d] float32.
+        about: where they come from; plain values.
+    """
+
+    users: Tensor
+    items: Tensor
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.users.shape[1] != self.items.shape[1]:
+            raise InputError(f"Users have {self.users.shape[1]} dimensions, items {self.items.shape[1]}; they must agree.")
+        for name, values in (("user", self.users), ("item", self.items)):
+            if not torch.isfinite(values).all():
+                raise InputError(f"Some {name} vectors hold NaN or infinity; lower the learning rate of what made them.")
+
+    @property
+    def dim(self) -> int:
+        return self.users.shape[1]
+
+    def to(self, device: torch.device | str) -> "Embeddings":
+        return replace(self, users=self.users.to(device), items=self.items.to(device))
+
+    @property
+    def key(self) -> str:
+        """A short hash of the vectors."""
+        return digest(self.users.cpu().numpy(), self.items.cpu().numpy())
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``embeddings.safetensors``; ``about`` goes into its metadata."""
+        with whole(Path(folder) / "embeddings.safetensors") as partial:
+            tensors = {"users": self.users.detach().cpu().contiguous(), "items": self.items.detach().cpu().contiguous()}
+            save_file(tensors, partial, metadata={"about": json.dumps(self.about)})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Embeddings":
+        """Read what ``save`` wrote. Raises InputError when the file is missing."""
+        from safetensors import safe_open
+
+        path = Path(folder) / "embeddings.safetensors"
+        tensors = _load(path)
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+        return cls(**tensors, about=about)
+
+    def _repr_html_(self) -> str:
+        norms = [f"{values.norm(dim=1).mean():.3f}" for values in (self.users, self.items)]
+        return (
+            f"<h4>Embeddings from {escape(str(self.about.get('model', 'unknown')))}</h4><table>"
+            f"<tr><th></th><th>vectors</th><th>width</th><th>mean length</th></tr>"
+            f"<tr><td>users</td><td>{len(self.users):,}</td><td>{self.dim}</td><td>{norms[0]}</td></tr>"
+            f"<tr><td>items</td><td>{len(self.items):,}</td><td>{self.dim}</td><td>{norms[1]}</td></tr></table>"
+        )
+
+
+def _filled(values: Tensor, present: Tensor, missing: str, what: str) -> Tensor:
+    if present.all():
+        return values
+    if missing == "error":
+        rows = (~present).nonzero().flatten()[:5].tolist()
+        raise InputError(f"There are {int((~present).sum())} {what} (rows {rows} ...); choose missing='mean' or 'zero'.")
+    fill = values[present].mean(0) if missing == "mean" and present.any() else torch.zeros_like(values[0])
+    return torch.where(present.unsqueeze(1), values, fill)
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except Exception as error:  # safetensors raises its own type for damaged files
+        raise InputError(f"{path} is damaged: {error}. Delete it and make it again.") from None
