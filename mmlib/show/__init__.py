@@ -1,0 +1,33 @@
+"""Figures, galleries and explorers: what a page shows. Reports are written by ``mmlib.show.html``."""
+
+from . import explore
+from .figures import attention, curves, degrees, long_tail, vectors
+from .maps import alignment, alignment_pair, pair_cosine
+from .numbers import comparison, earned, holm, scores, table
+from .pictures import Html, gallery, neighbourhood, recommendations, thumbnail
+from .theme import TEMPLATE, caption, category_styles
+
+__all__ = [
+    "TEMPLATE",
+    "Html",
+    "alignment",
+    "alignment_pair",
+    "attention",
+    "caption",
+    "category_styles",
+    "comparison",
+    "curves",
+    "degrees",
+    "earned",
+    "explore",
+    "gallery",
+    "holm",
+    "long_tail",
+    "neighbourhood",
+    "pair_cosine",
+    "recommendations",
+    "scores",
+    "table",
+    "thumbnail",
+    "vectors",
+]

@@ -1,0 +1,214 @@
+"""Executed notebooks as one HTML page that needs nothing but itself, and the index page of a sweep."""
+
+import base64
+import hashlib
+import json
+import math
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import jinja2
+import pandas as pd
+
+from ..errors import InputError
+from ..files import whole
+from .notebook import PAGES, Parameter, Section, section
+
+_LIBRARIES = ("mmlib", "torch", "torch-geometric", "numpy", "pandas", "plotly")
+_KNOWN = ("run", "status", "error", "report", "seconds")
+_NOTHING = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def write_report(
+    pages: Sequence[Path], out: str | Path, *, title: str, summary_html: str = "", show_code: bool = True
+) -> Path:
+    """Combine executed notebooks into one self-contained HTML page.
+
+    Figures stay live, plotly.js is in the page once, formulas become MathML, code is folded away, and the cells
+    with parameters become one table. The page's content policy forbids every request, and every script but
+    its own.
+
+    Args:
+        pages: executed ``.ipynb`` files, in reading order.
+        out: the ``.html`` file; written whole or not at all.
+        summary_html: trusted HTML to show before the first page.
+        show_code: keep the code, folded; ``False`` leaves it out.
+
+    Raises:
+        InputError: when there is no page, or one is missing or not a notebook.
+    """
+    if not pages:
+        raise InputError("There is no page to report on: give at least one executed notebook.")
+    from plotly.offline import get_plotlyjs
+
+    sections = [section(Path(page), f"page-{k}", show_code=show_code) for k, page in enumerate(pages, 1)]
+    figures = {name: figure for one in sections for name, figure in one.figures.items()}
+    parameters = _merged(sections)
+    js, plotly = _text("page.js"), get_plotlyjs() if figures else ""
+    return _write(
+        out,
+        "report.html.j2",
+        title=title,
+        policy=_policy(js, plotly, figures=bool(figures)),
+        css=_text("page.css") + sections[0].css,
+        js=js,
+        plotly=plotly,
+        figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c") if figures else "",
+        pages=sections,
+        parameters=parameters,
+        changed=[(row.name, row.value) for row in parameters if row.changed],
+        facts=_facts(sections),
+        summary=summary_html,
+        show_code=show_code,
+    )
+
+
+def write_index(
+    rows: pd.DataFrame, out: str | Path, *, title: str, comparisons_html: str = "", metrics: Sequence[str] | None = None
+) -> Path:
+    """Write the page of a sweep: a table of its runs, to be sorted by a click, with links to their reports.
+
+    Args:
+        rows: one row a run. Columns with a fixed meaning, all but ``run`` optional: ``run`` (name), ``status``
+            (``"done"``, ``"failed"``, ...), ``error`` (its last line is shown), ``report`` (path of the report),
+            ``seconds``. The others are parameters and metrics. Parameters that are the same in all runs are
+            named above the table.
+        out: the ``.html`` file; links are relative to its folder.
+        comparisons_html: trusted HTML to show before the table.
+        metrics: the metric columns; default: those whose name is no Python name, such as ``"recall@20"``.
+
+    Raises:
+        InputError: when there is no run or no column ``run``.
+    """
+    rows = pd.DataFrame(rows)
+    if rows.empty or "run" not in rows:
+        raise InputError("The index needs at least one run, and a column 'run' with the runs' names.")
+    others = [str(name) for name in rows if name not in _KNOWN]
+    numbers = (
+        [name for name in others if name in metrics]
+        if metrics is not None
+        else [n for n in others if not n.isidentifier()]
+    )
+    parameters = [name for name in others if name not in numbers]
+    varying = [name for name in parameters if len(rows) == 1 or rows[name].map(_plain).nunique() > 1]
+    same = [(name, _plain(rows[name].iat[0])) for name in parameters if name not in varying]
+    columns = ["run", "status", *varying, *numbers, *[name for name in ("seconds",) if name in rows]]
+    status = rows["status"].astype(str) if "status" in rows else pd.Series("done", index=rows.index)
+    rows = rows.assign(status=status)
+    folder = Path(out).resolve().parent
+    js = _text("sort.js")
+    return _write(
+        out,
+        "index.html.j2",
+        title=title,
+        policy=_policy(js),
+        css=_text("page.css"),
+        js=js,
+        columns=columns,
+        rows=[_row(row, columns, folder) for row in rows.to_dict("records")],
+        same=same,
+        counts=[f"{count} {name}" for name, count in status.value_counts().items()],
+        comparisons=comparisons_html,
+    )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    text: str
+    key: float | None = None
+    link: str = ""
+    note: str = ""
+
+
+def _row(row: dict[str, Any], columns: Sequence[str], folder: Path) -> dict[str, Any]:
+    kind = "failed" if row["status"] == "failed" else "done"
+    cells = []
+    for name in columns:
+        value = row.get(name)
+        if name == "run":
+            report = row.get("report")
+            link = (
+                quote(os.path.relpath((folder / str(report)).resolve(), folder))
+                if isinstance(report, str | Path) and str(report)
+                else ""
+            )
+            cells.append(_Cell(str(value), link=link))
+        elif name == "status":
+            lines = str(row.get("error") if row.get("error") is not None else "").strip().splitlines()
+            cells.append(_Cell(str(value), note=lines[-1] if lines and kind == "failed" else ""))
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            missing = math.isnan(value)
+            cells.append(_Cell("" if missing else _number(name, value), key=None if missing else float(value)))
+        else:
+            cells.append(_Cell(_plain(value)))
+    return {"kind": kind, "cells": cells}
+
+
+def _number(name: str, value: float) -> str:
+    if name == "seconds":
+        return f"{value:,.0f}"
+    if isinstance(value, int) or (float(value).is_integer() and name.isidentifier()):
+        return str(int(value))
+    return f"{value:.4g}" if name.isidentifier() else f"{value:.4f}"
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+
+
+def _merged(sections: Sequence[Section]) -> list[Parameter]:
+    """The pages' parameters in order, each once; where pages were given different values, all are shown."""
+    found: dict[str, Parameter] = {}
+    for one in sections:
+        for row in one.parameters:
+            known = found.setdefault(row.name, row)
+            if row.value not in known.value.split(" | "):
+                found[row.name] = Parameter(
+                    row.name, f"{known.value} | {row.value}", known.default, known.help or row.help
+                )
+    return list(found.values())
+
+
+def _facts(sections: Sequence[Section]) -> list[str]:
+    starts = [one.start for one in sections if one.start]
+    seconds = sum(one.seconds for one in sections)
+    took = f"{seconds / 60:.1f} minutes" if seconds >= 90 else f"{seconds:.0f} seconds"
+    facts = [f"run on {min(starts):%d %B %Y, %H:%M}"] if starts else []
+    facts += [f"took {took}"] if seconds else []
+    return facts + ([f"{len(sections)} pages"] if len(sections) > 1 else [])
+
+
+def _versions() -> list[str]:
+    found = [f"Python {platform.python_version()}"]
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return [*found, f"written {datetime.now():%Y-%m-%d %H:%M}"]
+
+
+def _policy(*scripts: str, figures: bool = False) -> str:
+    """A content policy under which nothing is fetched and only ``scripts`` run (WebGL traces also compile code)."""
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts if text]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) + (" 'unsafe-eval'" if figures else "")
+    return f"{_NOTHING}; script-src {allowed}"
+
+
+def _text(name: str) -> str:
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
+def _write(out: str | Path, template: str, **values: Any) -> Path:
+    env = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
+    page = env.get_template(template).render(versions=_versions(), **values)
+    with whole(out) as partial:
+        partial.write_text(page, encoding="utf-8", newline="\n")
+    return Path(out)

@@ -1,0 +1,261 @@
+"""One executed notebook as a piece of HTML: what a report is put together from."""
+
+import ast
+import io
+import json
+import re
+import tokenize
+from dataclasses import dataclass
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import plotly.io as pio
+from bs4 import BeautifulSoup, Tag
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from pygments.formatters import HtmlFormatter
+from traitlets.config import Config
+
+from ..errors import InputError
+
+PAGES = Path(__file__).parent / "pages"
+_PLOTLY, _WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
+_KINDS = ["text/html", "text/markdown", "image/svg+xml", "text/latex", "image/png", "image/jpeg", "text/plain"]
+_CONFIG = Config(
+    {
+        "NbConvertBase": {"display_data_priority": _KINDS},
+        "CoalesceStreamsPreprocessor": {"enabled": True},
+        "TagRemovePreprocessor": {
+            "enabled": True,
+            "remove_cell_tags": ["remove_cell", "remove-cell", "parameters", "injected-parameters"],
+            "remove_input_tags": ["remove_input", "remove-input", "hide-input"],
+        },
+    }
+)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a page, as Python text."""
+
+    name: str
+    value: str
+    default: str
+    help: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.value != self.default
+
+
+@dataclass(frozen=True)
+class Section:
+    """A page's HTML, its headings (text, anchor), its figures (element id -> plotly JSON) and its facts."""
+
+    slug: str
+    title: str
+    parts: list[tuple[str, str]]
+    html: str
+    figures: dict[str, Any]
+    parameters: list[Parameter]
+    start: datetime | None
+    seconds: float
+    css: str
+
+
+def section(path: Path, slug: str, *, show_code: bool = True) -> Section:
+    """Render an executed notebook.
+
+    Args:
+        slug: prefix of all anchors and element ids, so that several pages fit in one document.
+
+    Raises:
+        InputError: when the file is missing or not a notebook.
+    """
+    try:
+        book = nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise InputError(f"There is no notebook {path}.") from None
+    except Exception as error:  # nbformat has several types for damaged files
+        raise InputError(f"{path} is not a notebook: {error}. Run the page again.") from None
+    parameters = _parameters(book)
+    figures = _take_figures(book, slug)
+    exporter = _Exporter(slug=slug, config=_CONFIG, template_name="notebook", extra_template_basedirs=[str(PAGES)])
+    body, _ = exporter.from_notebook_node(
+        book, {"show_code": show_code, "metadata": {"path": str(path.parent), "name": path.stem}}
+    )
+    heads = exporter.heads
+    title = heads[0][1] if heads else path.stem
+    parts = [(text, anchor) for level, text, anchor in heads if level == 2]
+    css = str(HtmlFormatter(style="friendly").get_style_defs("div.highlight"))
+    return Section(slug, title, parts, _offline(body), figures, parameters, *_times(book), css)
+
+
+class _Exporter(HTMLExporter):
+    """nbconvert with our template, headings one level down, and formulas as MathML."""
+
+    def __init__(self, slug: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.slug = slug
+        self.heads: list[tuple[int, str, str]] = []
+
+    @pass_context
+    def markdown2html(self, context: Any, source: str) -> str:
+        path = context.get("resources", {}).get("metadata", {}).get("path", "")
+        attachments = context.get("cell", {}).get("attachments", {})
+        renderer = _Renderer(
+            escape=False, attachments=attachments, embed_images=True, path=path, exclude_anchor_links=True
+        )
+        renderer.slug, renderer.heads = self.slug, self.heads
+        return MarkdownWithMath(renderer=renderer).render(source)
+
+
+class _Renderer(IPythonRenderer):
+    slug: str
+    heads: list[tuple[int, str, str]]
+
+    def heading(self, text: str, level: int, **attrs: Any) -> str:
+        plain = BeautifulSoup(text, "html.parser").get_text()
+        anchor = f"{self.slug}-{len(self.heads)}-" + re.sub(r"\W+", "-", plain.lower()).strip("-")
+        self.heads.append((level, plain, anchor))
+        level = min(6, level + 1)
+        return f'<h{level} id="{anchor}">{text}</h{level}>\n'
+
+    def block_math(self, body: str) -> str:
+        return formula(body, display="block")
+
+    def inline_math(self, body: str) -> str:
+        return formula(body)
+
+    def latex_environment(self, name: str, body: str) -> str:
+        return formula(f"\\begin{{{name}}}{body}\\end{{{name}}}", display="block")
+
+    def image(self, text: str, url: str, title: str | None = None) -> str:
+        html = super().image(text, url, title)
+        if 'src="data:' in html:
+            return html
+        return f'<a href="{escape(url)}">{text or escape(url)}</a>'  # what cannot be embedded is not fetched
+
+
+def formula(tex: str, *, display: str = "inline") -> str:
+    """TeX to MathML; what the converter does not know stays readable as TeX."""
+    try:
+        return str(convert(tex.strip(), display=display))
+    except Exception:  # the converter has no common error type
+        return f"<code>{escape(tex)}</code>"
+
+
+def _take_figures(book: Any, slug: str) -> dict[str, Any]:
+    """Replace plotly outputs by places to draw in, drop widgets; return element id -> {data, layout}."""
+    figures: dict[str, Any] = {}
+    for cell in book.cells:
+        if cell.cell_type != "code":
+            continue
+        cell.outputs = [out for out in cell.outputs if not _is_widget(out)]
+        for out in cell.outputs:
+            if _PLOTLY in out.get("data", {}):
+                name = f"{slug}-figure-{len(figures) + 1}"
+                figure = pio.from_json(json.dumps(out["data"][_PLOTLY]), skip_invalid=True)
+                html = _place(figure, name)
+                figures[name] = {
+                    key: value for key, value in json.loads(figure.to_json()).items() if key in ("data", "layout")
+                }
+                out["data"] = nbformat.from_dict({"text/html": html})
+    return figures
+
+
+def _is_widget(out: Any) -> bool:
+    data = out.get("data", {})
+    return _WIDGET in data and "text/html" not in data and _PLOTLY not in data
+
+
+def _place(figure: Any, name: str) -> str:
+    """The element that the figure is drawn into; a caption moves from the figure to text under it."""
+    meta = dict(figure.layout.meta or {})
+    text, added = meta.pop("caption", ""), meta.pop("caption_height", 0)
+    if text:
+        others = [note for note in figure.layout.annotations if note.name != "caption"]
+        figure.layout.annotations = others
+        figure.update_layout(
+            margin_b=(figure.layout.margin.b or added) - added, height=(figure.layout.height or 450) - added
+        )
+        figure.layout.meta = meta or None
+    figure.layout.width = None  # as wide as the page
+    height = figure.layout.height or 450
+    below = f"<figcaption>{escape(text)}</figcaption>" if text else ""
+    return f'<figure class="plot"><div id="{name}" class="plotly-graph-div" style="height:{height:.0f}px"></div>{below}</figure>'
+
+
+def _offline(body: str) -> str:
+    """Take out of outputs whatever a browser would fetch or run; links that a reader may follow stay."""
+    soup = BeautifulSoup(body, "html.parser")
+    for tag in soup.find_all(["script", "link", "iframe", "object", "embed", "base", "meta"]):
+        tag.decompose()
+    for tag in soup.find_all(True):
+        _quiet(tag)
+    return str(soup)
+
+
+def _quiet(tag: Tag) -> None:
+    for name, value in list(tag.attrs.items()):
+        value = " ".join(value) if isinstance(value, list) else str(value)
+        fetched = name in ("src", "srcset", "poster", "background", "xlink:href") or (
+            name == "href" and tag.name not in ("a", "area")
+        )
+        if name.startswith("on") or (fetched and not value.startswith(("data:", "#"))):
+            del tag[name]
+        elif name == "style" and _fetches(value):
+            tag["style"] = _still(value)
+    if tag.name == "style" and tag.string and _fetches(tag.string):
+        tag.string = _still(tag.string)
+
+
+def _fetches(css: str) -> bool:
+    return "@import" in css or "url(" in css
+
+
+def _still(css: str) -> str:
+    css = re.sub(r"@import[^;]*;?", "", css)
+    return re.sub(r"url\(\s*['\"]?(?!['\"]?\s*(?:data:|#))[^)]*\)", "none", css)
+
+
+def _times(book: Any) -> tuple[datetime | None, float]:
+    about = book.metadata.get("papermill", {})
+    start = about.get("start_time")
+    return (datetime.fromisoformat(start) if start else None), float(about.get("duration") or 0)
+
+
+def _parameters(book: Any) -> list[Parameter]:
+    cells = {
+        tag: cell.source for cell in book.cells for tag in cell.metadata.get("tags", []) if cell.cell_type == "code"
+    }
+    given, helps = _assignments(cells.get("injected-parameters", ""))[0], _assignments(cells.get("parameters", ""))
+    names = dict.fromkeys([*helps[0], *given])
+    return [
+        Parameter(n, given.get(n, helps[0].get(n, "")), helps[0].get(n, "not set"), helps[1].get(n, "")) for n in names
+    ]
+
+
+def _assignments(source: str) -> tuple[dict[str, str], dict[str, str]]:
+    """name -> value and name -> trailing comment of the assignments in ``source``, as text."""
+    try:
+        lines = ast.parse(source).body
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+    except (SyntaxError, tokenize.TokenError):
+        return {}, {}
+    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
+    values, helps = {}, {}
+    for line in lines:
+        targets = (
+            line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
+        )
+        for target in targets:
+            if isinstance(target, ast.Name) and getattr(line, "value", None) is not None:
+                values[target.id] = ast.unparse(line.value)  # type: ignore[attr-defined]
+                helps[target.id] = comments.get(line.end_lineno or line.lineno, "")
+    return values, helps

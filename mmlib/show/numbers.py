@@ -1,0 +1,222 @@
+"""Scores and their comparisons: intervals first, bold only when earned."""
+
+from collections.abc import Collection, Mapping, Sequence
+from html import escape
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ..errors import InputError, closest
+from .pictures import Html
+from .theme import INK, MUTED, SYMBOLS, axis_names, caption, colour, style
+
+
+class ScoresLike(Protocol):
+    """What ``evaluation`` gives: ``means()`` has ``slice``, ``metric``, ``mean``, ``low``, ``high``, ``users``."""
+
+    def means(self) -> pd.DataFrame: ...
+
+
+class ComparisonLike(Protocol):
+    """A paired comparison of ``a`` with ``b``; ``difference`` = ``mean_a`` - ``mean_b`` with its 95 % interval."""
+
+    a: str
+    b: str
+    slice: str
+    metric: str
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float
+    high: float
+    p: float
+    users: int
+    seeds: int
+
+
+Earned = tuple[str, str, str]  # name, slice, metric
+
+
+def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] = ("recall@20", "ndcg@20")) -> go.Figure:
+    """Means with 95 % intervals, a panel a metric, a row a model, a marker a slice of users or items.
+
+    What to look for: intervals that do not overlap differ; those that overlap may still differ when the same users
+    are compared, which ``comparison`` shows.
+
+    Args:
+        named: model -> Scores.
+
+    Raises:
+        InputError: for a metric that was not measured.
+    """
+    table = _means(named, metrics)
+    fig = make_subplots(1, len(metrics), subplot_titles=list(metrics), shared_yaxes=True, horizontal_spacing=0.06)
+    slices, names = list(dict.fromkeys(table["slice"])), list(named)
+    for column, metric in enumerate(metrics, 1):
+        for k, part in enumerate(slices):
+            rows = table[(table["metric"] == metric) & (table["slice"] == part)]
+            shift = 0.5 * ((k + 0.5) / len(slices) - 0.5)
+            fig.add_scatter(
+                x=rows["mean"], y=[names.index(name) + shift for name in rows["name"]], name=part, legendgroup=part, mode="markers",
+                marker=dict(color=colour(k), symbol=SYMBOLS[k % len(SYMBOLS)], size=9), showlegend=column == 1,
+                error_x=dict(array=rows["high"] - rows["mean"], arrayminus=rows["mean"] - rows["low"], thickness=1.6, width=4),
+                customdata=rows[["low", "high", "users"]], text=rows["name"].map(escape), row=1, col=column,
+                hovertemplate="%{text}: %{x:.4f} [%{customdata[0]:.4f}, %{customdata[1]:.4f}], %{customdata[2]:,} users<extra>"
+                + part + "</extra>",
+            )  # fmt: skip
+    axis_names(fig, [f"{metric} (0 to 1)" for metric in metrics], ["model"] + [""] * (len(metrics) - 1))
+    fig.update_yaxes(
+        tickvals=list(range(len(names))), ticktext=list(map(escape, names)), range=[len(names) - 0.5, -0.5]
+    )
+    style(fig, height=150 + 52 * len(names), legend=dict(orientation="h", y=1, yanchor="bottom", yref="container", x=0))
+    text = "Marker: mean over users; bar: its 95 % interval. Slices: " + ", ".join(slices) + "."
+    return caption(fig.update_layout(margin_t=80, legend_yanchor="top", showlegend=len(slices) > 1), text)
+
+
+def comparison(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> go.Figure:
+    """Forest plot of paired differences: filled and bold only where Holm's correction leaves p below ``level``.
+
+    What to look for: which side of the line the interval lies on, and how wide it is.
+
+    Args:
+        comparisons: from ``evaluation``; all that are given are corrected together.
+
+    Raises:
+        InputError: when there is nothing to compare.
+    """
+    if not comparisons:
+        raise InputError("There is nothing to compare: give at least one comparison.")
+    adjusted = holm([one.p for one in comparisons])
+    fig = go.Figure()
+    labels, values = [], []
+    for k, (one, p) in enumerate(zip(comparisons, adjusted)):
+        sure = p < level
+        bold = (lambda text: f"<b>{text}</b>") if sure else (lambda text: text)
+        labels.append(
+            bold(f"{escape(one.a)} − {escape(one.b)}")
+            + f"<br><span style='font-size:11px'>{escape(one.metric)}, {escape(one.slice)}</span>"
+        )
+        values.append(bold(f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]  {_p(p)}"))
+        tint = colour(0 if one.difference > 0 else 1) if sure else MUTED
+        fig.add_scatter(
+            x=[one.difference], y=[k], mode="markers", showlegend=False,
+            marker=dict(symbol="square" if sure else "square-open", size=10, color=tint, line_width=1.6),
+            error_x=dict(array=[one.high - one.difference], arrayminus=[one.difference - one.low], color=tint, thickness=1.8, width=5),
+            hovertemplate=f"{one.mean_a:.4f} against {one.mean_b:.4f}<br>{one.users:,} users, {one.seeds} seeds<br>{_p(p)} after Holm<extra></extra>",
+        )  # fmt: skip
+    for k, text in enumerate(values):
+        fig.add_annotation(
+            x=1.01, xref="paper", xanchor="left", y=k, text=text, showarrow=False, font_size=12, align="left"
+        )
+    fig.add_vline(x=0, line=dict(color=INK, width=1))
+    axis_names(fig, "paired difference (first − second)", "comparison")
+    fig.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=labels,
+        range=[len(labels) - 0.4, -0.6],
+        title_text="",
+        showgrid=False,
+    )
+    style(fig, height=120 + 46 * len(labels))
+    n = len(comparisons)
+    text = (
+        f"Difference of means over the same users and seeds, with its 95 % interval. Filled and bold: p below {level:g} after "
+        f"Holm's correction over {n} comparison{'s' * (n > 1)}. Right of the line, the first is better."
+    )
+    return caption(fig.update_layout(margin=dict(r=250, t=30)), text, width=130)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): adjusted p values in the given order; NaN counts as 1."""
+    values = np.nan_to_num(np.asarray(p, dtype=float), nan=1.0)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted.tolist()
+
+
+def earned(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> set[Earned]:
+    """The (name, slice, metric) that win every comparison they are part of, after Holm's correction over all.
+
+    A win needs an interval that excludes 0 and an adjusted p below ``level``.
+    """
+    won: dict[Earned, bool] = {}
+    for one, p in zip(comparisons, holm([one.p for one in comparisons])):
+        sure = p < level and (one.low > 0 or one.high < 0)
+        for name, wins in ((one.a, one.difference > 0), (one.b, one.difference < 0)):
+            key = (name, one.slice, one.metric)
+            won[key] = won.get(key, True) and sure and wins
+    return {key for key, wins in won.items() if wins}
+
+
+def table(
+    named: Mapping[str, ScoresLike],
+    *,
+    metrics: Sequence[str] = ("recall@10", "recall@20", "ndcg@20"),
+    bold: Collection[Earned] = (),
+    digits: int = 4,
+) -> Html:
+    """Means ± half the 95 % interval, a block a slice; the best is bold only when it earned it.
+
+    Args:
+        named: model -> Scores.
+        bold: the (name, slice, metric) that earned it, see ``earned``; the best of a column that is not among
+            them stays plain.
+
+    Raises:
+        InputError: for a metric that was not measured.
+    """
+    means = _means(named, metrics)
+    blocks = "".join(
+        _block(means[means["slice"] == part], part, list(named), metrics, bold, digits)
+        for part in dict.fromkeys(means["slice"])
+    )
+    head = "".join(f"<th>{escape(metric)}</th>" for metric in metrics)
+    note = (
+        "Mean over users ± half of its 95 % interval. Bold: best, and better than every other by the paired comparison."
+    )
+    return Html(
+        f'<table class="mm-scores"><thead><tr><th>slice</th><th>model</th>{head}<th>users</th></tr></thead>{blocks}</table>'
+        f'<div class="mm-note">{note}</div>'
+    )
+
+
+def _block(
+    rows: pd.DataFrame, part: str, names: Sequence[str], metrics: Sequence[str], bold: Collection[Earned], digits: int
+) -> str:
+    best = {metric: rows.loc[rows["metric"] == metric, "mean"].max() for metric in metrics}
+    lines = []
+    for name in names:
+        cells, users = "", 0
+        for metric in metrics:
+            one = rows[(rows["name"] == name) & (rows["metric"] == metric)]
+            if one.empty:
+                cells += "<td>–</td>"
+                continue
+            mean, half = one["mean"].iat[0], (one["high"].iat[0] - one["low"].iat[0]) / 2
+            text = f"{mean:.{digits}f}"
+            text = f"<b>{text}</b>" if mean == best[metric] and (name, part, metric) in bold else text
+            cells, users = cells + f"<td>{text} <small>± {half:.{digits}f}</small></td>", int(one["users"].iat[0])
+        lines.append(
+            f"<tr><td>{escape(part) if not lines else ''}</td><td>{escape(name)}</td>{cells}<td>{users:,}</td></tr>"
+        )
+    return f"<tbody>{''.join(lines)}</tbody>"
+
+
+def _means(named: Mapping[str, ScoresLike], metrics: Sequence[str]) -> pd.DataFrame:
+    if not named:
+        raise InputError("There are no scores to show: give at least one model's.")
+    found = pd.concat([one.means().assign(name=name) for name, one in named.items()], ignore_index=True)
+    known = list(dict.fromkeys(found["metric"]))
+    for metric in metrics:
+        if metric not in known:
+            raise InputError(f"{metric!r} was not measured; there are {', '.join(known)}.{closest(metric, known)}")
+    return found[found["metric"].isin(metrics)]
+
+
+def _p(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"

@@ -1,0 +1,205 @@
+"""Items as pictures: thumbnails small enough to travel inside a page, and the galleries made of them."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ..data.dataset import Dataset
+from ..errors import InputError
+from .theme import array, shorten
+
+_PLACEHOLDER = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 96 96'><rect width='96' height='96' fill='%23eef0f2'/>"
+    "<path d='M22 66l17-22 12 14 8-9 15 17z' fill='%23c3c8cd'/><circle cx='64' cy='34' r='7' fill='%23c3c8cd'/>"
+    "<path d='M20 20l56 56' stroke='%239aa0a6' stroke-width='3'/></svg>"
+)
+PLACEHOLDER = "data:image/svg+xml," + _PLACEHOLDER.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20")
+_CSS = """<style>
+.mm-grid{display:flex;flex-wrap:wrap;gap:12px;margin:6px 0 12px}
+.mm-item{width:112px;font-size:12px;line-height:1.35;margin:0}
+.mm-item img{width:112px;height:112px;object-fit:contain;background:#f6f7f8;border-radius:6px;display:block}
+.mm-item b{display:block;font-weight:500;margin-top:4px;overflow-wrap:anywhere}
+.mm-item span{color:#6a737d;display:block}
+.mm-item.mm-hit img{outline:3px solid #009E73}
+.mm-item.mm-big,.mm-item.mm-big img{width:176px}.mm-item.mm-big img{height:176px}
+.mm-side{display:flex;flex-wrap:wrap;gap:8px 32px}.mm-side>div{flex:1 1 360px}
+.mm-head{font-weight:600;margin:8px 0 2px}.mm-note{color:#6a737d;font-size:13px;margin:2px 0 10px;max-width:46em}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that notebooks and reports show as it is."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return _CSS + self.text
+
+
+def thumbnail(data: Dataset, item: int, *, pixels: int = 96) -> str:
+    """The item's picture as a data URI of WebP, its longer side ``pixels``; a drawn placeholder when it has none.
+
+    A picture of 96 pixels takes about 2 kB, one of 48 about 1 kB.
+    """
+    path = data.image_path(item)
+    return PLACEHOLDER if path is None or not path.is_file() else _thumbnail(path, path.stat().st_mtime_ns, pixels)
+
+
+@lru_cache(maxsize=4096)
+def _thumbnail(path: Path, changed: int, pixels: int) -> str:
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (2 * pixels, 2 * pixels))
+            image = ImageOps.exif_transpose(image).convert("RGBA")
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return PLACEHOLDER
+    image.thumbnail((pixels, pixels))
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    out = io.BytesIO()
+    white.save(out, "WEBP", quality=55, method=4)
+    return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+def cards(data: Dataset, items: Sequence[int]) -> list[dict[str, str]]:
+    """What a hovering reader sees of each item: ``title``, ``text`` (category) and ``picture`` (a data URI)."""
+    table = data.items
+    return [
+        {
+            "title": shorten(table["title"].iat[i], 80),
+            "text": shorten(table["category"].iat[i], 40),
+            "picture": thumbnail(data, i, pixels=56),
+        }
+        for i in map(int, items)
+    ]
+
+
+def tile(data: Dataset, item: int, note: str = "", *, kind: str = "") -> str:
+    """One item as HTML: picture, title, and a note under it; all text is escaped."""
+    title = str(data.items["title"].iat[item])
+    big = kind == "mm-big"
+    return (
+        f'<figure class="mm-item {kind}" title="{escape(title)}">'
+        f'<img src="{thumbnail(data, item, pixels=176 if big else 112)}" alt="" loading="lazy">'
+        f"<b>{escape(shorten(title, 90 if big else 44))}</b>"
+        + (f"<span>{escape(note)}</span>" if note else "")
+        + "</figure>"
+    )
+
+
+def gallery(data: Dataset, items: Sequence[int], captions: Sequence[str] | None = None, *, title: str = "") -> Html:
+    """A grid of item pictures with titles.
+
+    Args:
+        items: item numbers, shown in this order.
+        captions: a note under each item, or ``None`` for its category.
+
+    Raises:
+        InputError: for an item that the catalogue does not have, or captions of another number than items.
+    """
+    items = _known(data, items)
+    if captions is None:
+        captions = [str(data.items["category"].iat[item]) for item in items]
+    if len(captions) != len(items):
+        raise InputError(f"There are {len(items)} items but {len(captions)} captions; give one for each item.")
+    return Html(_head(title) + _grid(tile(data, item, note) for item, note in zip(items, captions)))
+
+
+def neighbourhood(data: Dataset, graph: Any, item: int, k: int = 8) -> Html:
+    """An item beside its ``k`` strongest neighbours of an item graph, with the edges' weights.
+
+    What to look for: do neighbours look alike, or go together, or are they only popular?
+
+    Args:
+        graph: item x item; ``row`` and ``col`` [n_edges] int64, ``weight`` [n_edges].
+    """
+    (item,) = _known(data, [item])
+    edges = np.flatnonzero(array(graph.row) == item)
+    found, weights = array(graph.col)[edges], array(graph.weight)[edges]
+    keep = found != item
+    found, weights = found[keep], weights[keep]
+    order = np.argsort(-weights, kind="stable")[:k]
+    tiles = [tile(data, int(found[e]), f"weight {weights[e]:.3g}") for e in order]
+    facts = (
+        f"{len(found)} neighbours in all; the strongest {len(order)} are shown, strongest first." if len(found) else ""
+    )
+    return beside(data, item, [("Strongest neighbours", facts, tiles)])
+
+
+def beside(data: Dataset, item: int, groups: Sequence[tuple[str, str, Sequence[str]]]) -> Html:
+    """An item, big, with its text, beside groups of tiles: (heading, note, tiles)."""
+    about = shorten(data.items["text"].iat[item], 320)
+    left = tile(data, item, str(data.items["category"].iat[item]), kind="mm-big")
+    right = "".join(
+        _head(head)
+        + (f'<div class="mm-note">{escape(note)}</div>' if note else "")
+        + (_grid(tiles) if tiles else _none())
+        for head, note, tiles in groups
+    )
+    text = f'<div class="mm-note">{escape(about)}</div>' if about else ""
+    return Html(f'<div class="mm-side"><div style="flex:0 1 220px">{left}{text}</div><div>{right}</div></div>')
+
+
+def recommendations(
+    data: Dataset,
+    user: int,
+    items: Sequence[int],
+    scores: Sequence[float] | None = None,
+    *,
+    mark_hits: bool = False,
+    history: int = 12,
+) -> Html:
+    """What the user bought (training part) beside what is recommended.
+
+    What to look for: does the second row continue the taste of the first, or only repeat what everyone buys?
+
+    Args:
+        items: recommended items, best first.
+        scores: one a recommended item, shown under it.
+        mark_hits: draw a frame around items that the user bought in the test part. Off by default: the test
+            part is for the last page only.
+        history: how many training purchases are shown.
+    """
+    if not 0 <= user < data.n_users:
+        raise InputError(f"There is no user {user}: {data.name} has users 0 to {data.n_users - 1}.")
+    items = _known(data, items)
+    bought = data.train[data.train[:, 0] == user, 1]
+    hits = set(data.test[data.test[:, 0] == user, 1].tolist()) if mark_hits else set()
+    notes = [f"score {float(score):.3g}" for score in array(scores)] if scores is not None else [""] * len(items)
+    notes = [f"{note} · bought later".strip(" ·") if item in hits else note for item, note in zip(items, notes)]
+    told = [tile(data, item, note, kind="mm-hit" if item in hits else "") for item, note in zip(items, notes)]
+    seen = [tile(data, int(item), str(data.items["category"].iat[item])) for item in bought[:history]]
+    more = f", the first {history} shown" if len(bought) > history else ""
+    name = escape(str(data.users["id"].iat[user]))
+    left = _head(f"Bought by user {name} ({len(bought)}{more})", raw=True) + (_grid(seen) if seen else _none())
+    right = _head("Recommended, best first") + (_grid(told) if told else _none())
+    return Html(f'<div class="mm-side"><div>{left}</div><div>{right}</div></div>')
+
+
+def _known(data: Dataset, items: Sequence[int]) -> list[int]:
+    found = [int(item) for item in array(items).reshape(-1)]
+    bad = [item for item in found if not 0 <= item < data.n_items]
+    if bad:
+        raise InputError(f"There is no item {bad[0]}: {data.name} has items 0 to {data.n_items - 1}.")
+    return found
+
+
+def _grid(tiles: Any) -> str:
+    return f'<div class="mm-grid">{"".join(tiles)}</div>'
+
+
+def _head(text: str, *, raw: bool = False) -> str:
+    return f'<div class="mm-head">{text if raw else escape(text)}</div>' if text else ""
+
+
+def _none() -> str:
+    return '<div class="mm-note">none</div>'

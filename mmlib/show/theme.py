@@ -1,0 +1,123 @@
+"""One look for every figure: template, captions, colours that survive colour blindness."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+# Okabe & Ito (2008), darkest first; yellow is left out because it is lost on white
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B4C9A", "#8C6D31")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "triangle-down")
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+INK, MUTED, GRID = "#1f2328", "#6a737d", "#e6e8eb"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+HEIGHT = 400  # pixels
+OTHER = "other"
+
+_axis = dict(
+    gridcolor=GRID,
+    linecolor="#b5bac0",
+    showline=True,
+    zeroline=False,
+    ticks="outside",
+    tickcolor="#b5bac0",
+    ticklen=4,
+    tickfont=dict(size=12, color=MUTED),
+    title=dict(font=dict(size=13, color=INK), standoff=10),
+    automargin=True,
+)
+TEMPLATE = go.layout.Template(
+    layout=dict(
+        font=dict(family=FONT, size=13, color=INK),
+        title=dict(font=dict(size=16), x=0, xref="paper", xanchor="left", y=0.97, yanchor="top"),
+        colorway=list(PALETTE),
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        margin=dict(l=70, r=24, t=64, b=60),
+        xaxis=_axis,
+        yaxis=_axis,
+        legend=dict(font=dict(size=12), itemsizing="constant"),
+        annotationdefaults=dict(font=dict(size=13)),
+        hoverlabel=dict(
+            bgcolor="white", bordercolor="#b5bac0", font=dict(family=FONT, size=13, color=INK), align="left"
+        ),
+    )
+)
+
+
+def style(fig: go.Figure, *, title: str = "", height: int = HEIGHT, **layout: Any) -> go.Figure:
+    """Give ``fig`` the house template, a title and a height in pixels; ``layout`` goes to ``update_layout``."""
+    fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=64 if title else 40, b=60))
+    return fig.update_layout(title_text=title or None, **layout)
+
+
+def caption(fig: go.Figure, text: str, *, width: int = 118) -> go.Figure:
+    """Put ``text`` under the figure, in addition to its height; a second caption replaces the first.
+
+    In JupyterLab the caption is drawn as part of the figure. An exported page finds it in ``layout.meta`` and sets
+    it as text instead, so that it wraps on a phone.
+
+    Args:
+        width: characters a line.
+    """
+    meta = dict(fig.layout.meta or {})
+    lines = textwrap.wrap(text, width)
+    added = 17 * len(lines) + 14
+    bottom = (fig.layout.margin.b or 60) - meta.get("caption_height", 0)
+    height = (fig.layout.height or HEIGHT) - meta.get("caption_height", 0)
+    below = dict(text="<br>".join(map(escape, lines)), font=dict(size=12, color=MUTED), align="left", showarrow=False)
+    place = dict(name="caption", x=0, xref="paper", xanchor="left", y=0, yref="paper", yanchor="top", yshift=-bottom)
+    others = [note for note in fig.layout.annotations if note.name != "caption"]
+    fig.update_layout(annotations=[*others, go.layout.Annotation(**below, **place)])
+    fig.update_layout(height=height + added, margin_b=bottom + added)
+    return fig.update_layout(meta=meta | {"caption": text, "caption_height": added})
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one category is drawn: colour and marker symbol, so that colour is not the only channel."""
+
+    colour: str
+    symbol: str
+
+
+def category_styles(categories: Iterable[str], *, most: int = len(PALETTE)) -> dict[str, Style]:
+    """Return category -> Style, most frequent first and ties by name, so it is stable for a catalogue.
+
+    Categories beyond the ``most`` frequent ones, and the empty category, share the grey style of ``OTHER``,
+    which is always the last key.
+    """
+    counts = Counter(str(name) for name in categories if str(name))
+    names = sorted(counts, key=lambda name: (-counts[name], name))[:most]
+    found = {name: Style(PALETTE[k % len(PALETTE)], SYMBOLS[k % len(SYMBOLS)]) for k, name in enumerate(names)}
+    return {**found, OTHER: Style("#9aa0a6", "circle-open")}
+
+
+def colour(k: int) -> str:
+    """The ``k``-th colour of the palette; it starts again at its end."""
+    return PALETTE[k % len(PALETTE)]
+
+
+def array(values: Any) -> np.ndarray:
+    """A numpy array of a tensor on any device, an array or a sequence."""
+    return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """``text`` on one line, cut at ``length`` characters with an ellipsis."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def axis_names(fig: go.Figure, x: str | Sequence[str], y: str | Sequence[str]) -> go.Figure:
+    """Set the axis titles of every panel; one text is used for all of them."""
+    for axes, names in ((fig.select_xaxes(), x), (fig.select_yaxes(), y)):
+        axes = list(axes)
+        for axis, name in zip(axes, [names] * len(axes) if isinstance(names, str) else names):
+            axis.title.text = name
+    return fig
