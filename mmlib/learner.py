@@ -1,0 +1,86 @@
+"""What everything that learns from interactions shares: batches, options, and being movable."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .data.dataset import Dataset
+from .graphs import Graph
+from .kernels import sample
+from .vectors import Embeddings
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Training purchases with sampled items that their users did not buy.
+
+    Args:
+        users: [b] int64.
+        positives: [b] int64, the items bought.
+        negatives: [b, count] int64, uniform over the items not bought in the training part.
+    """
+
+    users: Tensor
+    positives: Tensor
+    negatives: Tensor
+
+
+class Learner(nn.Module):
+    """Learns vectors of users and items from training purchases.
+
+    A subclass gives ``loss(batch)``, a dictionary of named terms to be summed, and ``embed()``, the vectors
+    that are ranked: score(u, i) = <u, i>. ``start_epoch(epoch)`` may be overridden.
+
+    Args:
+        data: a split dataset; only its training part is learnt from.
+        negatives: sampled items per purchase.
+    """
+
+    def __init__(self, data: Dataset, *, negatives: int = 1) -> None:
+        super().__init__()
+        self.data = data
+        self.negatives = negatives
+        self.seen = sample.Seen.from_pairs(*torch.from_numpy(data.train).T, data.n_users, data.n_items)
+        self._pairs = torch.from_numpy(data.train)
+
+    def embed(self) -> Embeddings:
+        """The vectors of all users and items, with gradients where they are enabled."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Named scalar terms; the trainer sums and logs them."""
+        raise NotImplementedError
+
+    def start_epoch(self, epoch: int) -> None:
+        """Called before each epoch (1, 2, ...): to prune, to mine, to do nothing."""
+
+    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """One epoch: every training purchase once, in random order, with fresh negatives."""
+        order = torch.randperm(len(self._pairs), generator=generator).to(self._pairs.device)
+        for rows in order.split(batch_size):
+            users, positives = self._pairs[rows].T
+            yield Batch(users, positives, sample.uniform(self.seen, users, self.negatives, generator=generator))
+
+    def describe(self) -> dict[str, Any]:
+        """The model's name and every option of its constructor with the value in force; stored with each run."""
+        names = [name for name in inspect.signature(type(self)).parameters if name not in ("data", "features", "start")]
+        return {"model": type(self).__name__} | {name: getattr(self, name) for name in names if hasattr(self, name)}
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Learner":
+        """Let ``model.to(device)`` take graphs and index tensors along with the parameters."""
+        super()._apply(fn, recurse)
+        device = next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
+        for name, value in list(vars(self).items()):
+            if isinstance(value, Graph | sample.Seen):
+                setattr(self, name, value.to(device))
+        self._pairs = self._pairs.to(device)
+        return self
+
+
+def xavier(n: int, d: int) -> Tensor:
+    """A table [n, d] from Xavier's uniform distribution (Glorot and Bengio 2010): variance 2 / (n + d)."""
+    return nn.init.xavier_uniform_(torch.empty(n, d))

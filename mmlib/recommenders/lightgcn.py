@@ -1,0 +1,53 @@
+"""LightGCN: propagation over purchases, and nothing else."""
+
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..graphs import bipartite
+from ..vectors import Embeddings, Features
+from .bpr import BPR
+
+
+class LightGCN(BPR):
+    r"""LightGCN from `"LightGCN: Simplifying and Powering Graph Convolution Network for Recommendation"
+    <https://arxiv.org/abs/2002.02126>`_.
+
+    .. math::
+        E^{(l+1)} = D^{-1/2} A D^{-1/2} E^{(l)} \quad (7), \qquad
+        E = \frac{1}{L+1} \sum_{l=0}^{L} E^{(l)} \quad (4, 8)
+
+    trained with BPR and an L2 term on the layer-0 vectors only (eq. 15). Official code and paper agree here;
+    the common toolboxes differ in the L2 term (on propagated vectors, or unsquared norms).
+
+    Args:
+        data: a split dataset.
+        features: not used.
+        dim: width of the vectors.
+        layers: L.
+        l2: as in :class:`BPR`.
+        normalisation: of the user-item graph, see ``graphs.Graph.normalised``; ``"row"`` is the one that
+            LATTICE and MICRO call LightGCN.
+        start, start_scale, start_centre: see ``recommenders.start.start_table``.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        dim: int = 64,
+        layers: int = 3,
+        l2: float = 1e-4,
+        normalisation: str = "symmetric",
+        start: Embeddings | None = None,
+        start_scale: str = "keep",
+        start_centre: bool = False,
+    ) -> None:
+        super().__init__(
+            data, features, dim=dim, l2=l2, start=start, start_scale=start_scale, start_centre=start_centre
+        )
+        self.layers, self.normalisation = layers, normalisation
+        self.graph = bipartite(data, normalisation=normalisation)
+
+    def propagated(self) -> Tensor:
+        return self.graph.mean_of_layers(self.table, self.layers)  # [n_users + n_items, d]
