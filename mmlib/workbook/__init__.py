@@ -1,0 +1,1 @@
+"""Pages to runs: parameters, cache, single runs and sweeps."""

@@ -1,0 +1,198 @@
+"""The command line: ``mmlib run | sweep | report | data | pair | params``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+from .workbook.places import notebooks, page_names, short
+
+EXAMPLES = """\
+examples:
+  mmlib run params/toy.yaml                            the whole workbook, then its report
+  mmlib run params/toy.yaml -p epochs 5 --pages 00 04  two pages, one parameter changed
+  mmlib sweep params/sweeps/starts.yaml --jobs 2       a grid of runs; resumes what is done
+  mmlib sweep params/sweeps/starts.yaml --slurm        the same as a Slurm array script
+  mmlib report outputs/runs/toy-1a2b3c4d               the HTML page again
+  mmlib data my-shop/                                  what a catalogue holds, and its problems
+  mmlib params                                         all parameters of the pages
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 1 when a page or run failed, 2 for wrong input."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.do(options) or 0)
+    except InputError as error:
+        print(f"mmlib: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mmlib: stopped; the same command goes on from what is done.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has gone
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mmlib",
+        description="A notebook-first workbook for multimodal recommendation.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = _command(commands, "run", _run, "execute the pages with parameters, and write a report")
+    run.add_argument("params", nargs="?", type=Path, help="a YAML file, such as params/toy.yaml (default: no file)")
+    _add_parameters(run)
+    run.add_argument("--pages", nargs="+", metavar="PAGE", help="names or numbers, such as 00 04 (default: the file's)")
+    run.add_argument("--force", action="store_true", help="execute the pages even if this run was done before")
+    run.add_argument("-v", "--verbose", action="store_true", help="show what the pages print while they run")
+
+    sweep = _command(commands, "sweep", _sweep, "make all runs of a grid, and write an index page")
+    sweep.add_argument("params", type=Path, help="a YAML file, such as params/sweeps/starts.yaml")
+    sweep.add_argument(
+        "-j", "--jobs", type=int, default=1, help="runs at a time; the cores are shared out (default: 1)"
+    )
+    _add_parameters(sweep)
+    how = sweep.add_mutually_exclusive_group()
+    how.add_argument("--list", action="store_true", help="print one command a run and do nothing")
+    how.add_argument("--slurm", action="store_true", help="print a Slurm array script and do nothing")
+
+    report = _command(commands, "report", _report, "make the HTML of a finished run or a sweep again")
+    report.add_argument("folder", type=Path, help="a folder in outputs/runs or outputs/sweeps")
+
+    data = _command(commands, "data", _data, "print what a catalogue holds, and its problems")
+    data.add_argument("path", help="a catalogue's folder, or toy")
+
+    pair = _command(commands, "pair", _pair, "make each page's .ipynb from its .py")
+    how = pair.add_mutually_exclusive_group()
+    how.add_argument("--check", action="store_true", help="write nothing; fail if a notebook is out of step")
+    how.add_argument("--back", action="store_true", help="the other way: take over edits made in JupyterLab")
+    how.add_argument("--force", action="store_true", help="drop edits made in JupyterLab")
+
+    _command(commands, "params", _params, "list the parameters of all pages")
+    return parser
+
+
+def _command(commands: Any, name: str, do: Any, text: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.set_defaults(do=do)
+    return parser
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
+    text = "set a parameter, such as -p epochs 5; may be repeated; lists as '[1, 2]'"
+    parser.add_argument("-p", dest="set", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=text)
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, Any]:
+    from .workbook.params import known_parameters, parse
+
+    return parse(dict(options.set), known_parameters(notebooks())) if options.set else {}
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .workbook.kernel import PageError
+    from .workbook.run import run
+
+    try:
+        params = {} if options.params is None else options.params
+        done = run(
+            params, overrides=_overrides(options), pages=options.pages, force=options.force, echo=options.verbose
+        )
+    except PageError as error:
+        print(f"mmlib: {error}", file=sys.stderr)
+        return 1
+    print(f"report: {short(done.folder / 'report.html')}")
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from .workbook.grid import read_sweep
+
+    one = read_sweep(options.params, _overrides(options))
+    if options.list:
+        print("\n".join(each.command(one.base) for each in one.plans))
+        return 0
+    from .workbook.sweep import slurm_script, sweep_plans
+
+    if options.slurm:
+        print(slurm_script(one, options.params), end="")
+        return 0
+    folder = sweep_plans(one, options.jobs)
+    print(f"index: {short(folder / 'index.html')}")
+    from .workbook.run import finished
+
+    return int(any(not finished(each.folder) for each in one.plans))
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .workbook.report import write_run_report
+    from .workbook.run import finished
+    from .workbook.sweep import collect
+
+    if (options.folder / "sweep.json").exists():
+        collect(options.folder)
+        print(f"index: {short(options.folder / 'index.html')}")
+        return 0
+    done = finished(options.folder)
+    if not done:
+        raise InputError(f"{options.folder} holds no finished run (metrics.json) and no sweep (sweep.json).")
+    print(f"report: {short(write_run_report(options.folder, done))}")
+    return 0
+
+
+def _data(options: argparse.Namespace) -> int:
+    from .data import load
+
+    shop = load(options.path)
+    print(shop.name)
+    for name, value in shop.summary().items():
+        print(f"  {name:<28} {value:,}" if isinstance(value, int) else f"  {name:<28} {value}")
+    print("\n".join(f"  note: {note}" for note in shop.notes) or "  no problems found")
+    return 0
+
+
+def _pair(options: argparse.Namespace) -> int:
+    from .workbook.pages import pair, take_back
+
+    folder = notebooks()
+    if options.back:
+        back = take_back(folder)
+        print("\n".join(f"{folder.name}/{name}.py made from the notebook" for name in back) or "no edits to take over")
+    changed = pair(folder, check=options.check, force=options.force or options.back)
+    for name in changed:
+        print(f"{folder.name}/{name}.ipynb {'is not made from its .py' if options.check else 'made'}")
+    return int(options.check and bool(changed))
+
+
+def _params(options: argparse.Namespace) -> int:
+    from .workbook.params import known_parameters, page_parameters
+
+    folder = notebooks()
+    known = known_parameters(folder)
+    users = {page: page_parameters(folder / f"{page}.py") for page in page_names(folder)}
+    rows = [
+        (
+            one.name,
+            one.type,
+            repr(one.default),
+            " ".join(page.split("_")[0] for page in users if name in users[page]),
+            one.help,
+        )
+        for name, one in known.items()
+    ]
+    rows.insert(0, ("name", "type", "default", "pages", "what it is"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        print("  ".join([f"{text:<{width}}" for text, width in zip(row, widths)] + [row[4]]).rstrip())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

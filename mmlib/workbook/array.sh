@@ -1,0 +1,13 @@
+#!/bin/bash
+# One task a run. Submit from the workbook's folder with its environment active: sbatch THIS_FILE
+# Afterwards `mmlib sweep @file@` gathers all of them into one table.
+#SBATCH --job-name=@name@
+#SBATCH --array=0-@last@
+#SBATCH --cpus-per-task=4
+#SBATCH --output=outputs/%x-%A-%a.log
+set -euo pipefail
+export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-4}"
+readarray -t commands <<'RUNS'
+@commands@
+RUNS
+eval "${commands[$SLURM_ARRAY_TASK_ID]}"

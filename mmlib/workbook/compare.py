@@ -1,0 +1,103 @@
+"""Which value of a parameter is better: the runs of a sweep, paired."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+from ..files import read_json
+from .run import finished
+
+
+def compare(
+    folder: Path | str,
+    vary: str = "start",
+    baseline: Any = "random",
+    metric: str = "recall@20",
+    within: Sequence[str] | None = None,
+    label: str | None = None,
+) -> pd.DataFrame:
+    """Compare each value of a parameter with a baseline value, paired over users and seeds.
+
+    Args:
+        folder: a sweep's folder.
+        vary: the parameter whose values are compared.
+        baseline: the value that the others are compared with.
+        metric: a column of ``per_user.parquet``.
+        within: parameters that are held equal, a comparison for each of their combinations; by default all that
+            vary but ``vary`` and the seeds.
+        label: which ranking, where a page recorded several; by default the last one of each run.
+
+    Returns:
+        One row a comparison and slice: the parameters ``within``, ``vary``, ``slice``, ``mean``, ``mean of baseline``,
+        ``difference``, ``low``, ``high``, ``p``, ``p (Holm)`` (corrected over all rows), ``users``, ``seeds``.
+
+    Raises:
+        InputError: when no two runs can be compared, or another parameter varies too.
+    """
+    from ..evaluation.compare import holm
+
+    about = read_json(Path(folder) / "sweep.json")
+    others = [name for name in about["varying"] if name != vary and not _is_seed(name)]
+    within = others if within is None else list(within)
+    if loose := [name for name in others if name not in within]:
+        raise InputError(f"{', '.join(loose)} varies in this sweep too; add it to within={within}.")
+    groups: dict[str, dict[Any, dict[str, Path]]] = {}
+    held: dict[str, dict[str, Any]] = {}
+    for run in about["runs"]:
+        values, place = run["parameters"], Path(run["folder"])
+        if finished(place) and vary in values and (place / "per_user.parquet").exists():
+            kept = {name: values.get(name) for name in within}
+            held[repr(kept)] = kept
+            seeds = repr({name: values.get(name) for name in about["varying"] if _is_seed(name)})
+            groups.setdefault(repr(kept), {}).setdefault(values[vary], {})[seeds] = place
+    rows = [
+        held[group] | {vary: value} | row
+        for group, by_value in groups.items()
+        for value, places in by_value.items()
+        if value != baseline
+        for row in _compared(places, by_value.get(baseline, {}), metric, label)
+    ]
+    if not rows:
+        raise InputError(f"No two finished runs differ only in {vary} and have {baseline!r} as one side.")
+    table = pd.DataFrame(rows)
+    table.insert(list(table).index("p") + 1, "p (Holm)", holm(table["p"].tolist()))
+    return table
+
+
+def _is_seed(name: str) -> bool:
+    return name == "seed" or name.endswith("_seed")
+
+
+def _compared(
+    ours: Mapping[str, Path], theirs: Mapping[str, Path], metric: str, label: str | None
+) -> list[dict[str, Any]]:
+    """The rows of one comparison: a row a slice, over the seeds that both sides have."""
+    from ..evaluation import compare as paired
+
+    seeds = [seed for seed in ours if seed in theirs]
+    if not seeds:
+        return []
+    a = [_scores(ours[seed], label) for seed in seeds]
+    b = [_scores(theirs[seed], label) for seed in seeds]
+    rows = []
+    for part in a[0].per_user["slice"].unique():
+        found = asdict(paired(a, b, metric, part))
+        means = {"mean": found["mean_a"], "mean of baseline": found["mean_b"]}
+        rest = {name: found[name] for name in ("difference", "low", "high", "p", "users", "seeds")}
+        rows.append({"slice": part} | means | rest)
+    return rows
+
+
+def _scores(folder: Path, label: str | None) -> Any:
+    from ..evaluation import Scores
+
+    table = pd.read_parquet(folder / "per_user.parquet")
+    wanted = table["label"].iloc[-1] if label is None else label
+    if wanted not in set(table["label"]):
+        raise InputError(f"{folder} has no ranking {wanted!r}; it has {', '.join(sorted(set(table['label'])))}.")
+    table = table[(table["label"] == wanted) & (table["page"] == table.loc[table["label"] == wanted, "page"].iloc[-1])]
+    return Scores(wanted, table.dropna(axis=1, how="all").reset_index(drop=True), {})

@@ -1,0 +1,147 @@
+"""Execute one page in a fresh kernel of the interpreter that runs now."""
+
+import logging
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .places import short
+
+START_TIMEOUT = 300  # seconds; many kernels that import PyTorch from one busy disk take long
+
+
+class PageError(RuntimeError):
+    """A page failed; the message names the error, the page, the cell and the log."""
+
+
+def execute(
+    source: Path, output: Path, parameters: Mapping[str, Any], *, env: Mapping[str, str], log: Path, echo: bool = False
+) -> None:
+    """Execute ``source`` with papermill; ``output`` holds all that was done, also when it fails.
+
+    Args:
+        source: an ``.ipynb``; it is not changed.
+        parameters: only those that the page declares.
+        env: variables added to the kernel's environment.
+        log: papermill's messages and the cells' text output are appended here.
+        echo: show the same on stderr while it runs.
+
+    Raises:
+        InputError: what the page raised as InputError, with the same message.
+        PageError: anything else: an error in a cell, a dead kernel, a page that stopped before its end.
+    """
+    papermill = _papermill()
+    from nbclient.exceptions import DeadKernelError
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    where = f"  log: {short(log)}\n  the page as far as it got: {short(output)}"
+    with _logging(log, echo), tempfile.TemporaryDirectory(prefix="mmlib-", dir=_short_folder()) as sockets:
+        try:
+            done = papermill.execute_notebook(
+                source,
+                output,
+                dict(parameters),
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                log_output=True,
+                start_timeout=START_TIMEOUT,
+                kernel_manager_class=_manager(Path(sockets), env, log),
+            )
+        except papermill.PapermillExecutionError as error:
+            if error.ename == "InputError":
+                raise InputError(error.evalue) from None
+            raise PageError(f"{_failure(source.stem, error)}\n{where}") from None
+        except DeadKernelError:
+            raise PageError(
+                f"{source.stem} failed: its kernel died, as it does when memory runs out or a library crashes.\n{where}"
+            ) from None
+        except RuntimeError as error:  # the kernel did not start
+            raise PageError(f"{source.stem} failed: {error}\n{where}") from None
+    stopped = _first_not_executed(done.cells)
+    if stopped:
+        raise PageError(f"{source.stem} stopped before its end, as after sys.exit(): not run is `{stopped}`.\n{where}")
+
+
+def _papermill() -> Any:
+    try:
+        import ipykernel  # noqa: F401
+        import papermill
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed. Pages need: pip install 'mmlib[workbook]'") from None
+    return papermill
+
+
+def _manager(folder: Path, env: Mapping[str, str], log: Path) -> type:
+    """A kernel manager for this interpreter, whichever kernels Jupyter would find, over sockets in ``folder``.
+
+    Sockets that are files need no free port, which parallel runs would race for, and are closed to other users.
+    """
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    quiet = {"MMLIB_PROGRESS": os.environ.get("MMLIB_PROGRESS", "lines"), "PLOTLY_RENDERER": "plotly_mimetype"}
+    escaped = {name: value.replace("$", "$$") for name, value in (quiet | dict(env)).items()}
+    spec = KernelSpec(argv=command, display_name="Python 3", language="python", env=escaped)
+
+    class Manager(AsyncKernelManager):
+        kernel_spec = spec
+
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self.transport = "tcp" if sys.platform == "win32" else "ipc"
+            self.connection_file = str(folder / "kernel.json")
+
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            with log.open("ab") as errors:  # the process's own, such as the last words of a crash
+                await super().start_kernel(stderr=errors, **options)
+
+    return Manager
+
+
+def _short_folder() -> str | None:
+    """A folder for sockets: their paths may have about 100 characters."""
+    return "/tmp" if len(tempfile.gettempdir()) > 60 and os.access("/tmp", os.W_OK) else None
+
+
+@contextmanager
+def _logging(path: Path, echo: bool) -> Iterator[None]:
+    logger = logging.getLogger("papermill")
+    handlers: list[logging.Handler] = [logging.FileHandler(path, encoding="utf-8")]
+    handlers += [logging.StreamHandler()] if echo else []
+    before = logger.level, logger.propagate
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logger.removeHandler(handler)
+            handler.close()
+        logger.level, logger.propagate = before
+
+
+def _failure(page: str, error: Any) -> str:
+    """The error in two lines: what and where, and the cell's line that it came from."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+    at = re.search(r"^-+> *(\d+) (.*)$", text, re.MULTILINE)
+    line = f"\n  in the line: {at[2].strip()}" if at else ""
+    return f"{page} failed in cell In [{error.exec_count}]: {error.ename}: {error.evalue}{line}"
+
+
+def _first_not_executed(cells: list[Any]) -> str | None:
+    for cell in cells:
+        skipped = "skip-execution" in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and cell.source.strip() and cell.execution_count is None and not skipped:
+            return cell.source.splitlines()[0]
+    return None

@@ -1,0 +1,111 @@
+"""What is to be run, checked in full before anything starts."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, closest
+from ..files import digest
+from . import places
+from .params import as_text, check, known_parameters, page_parameters, read_yaml
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run: pages, in order, with parameters.
+
+    Args:
+        name: the parameter file's, or ``"run"``.
+        about: what the parameter file says of itself.
+        file: the parameter file, if any.
+        pages: names of the pages.
+        given: the parameters that differ from the pages' defaults.
+        parameters: all parameters of these pages, defaults included.
+        notebooks, outputs: where the pages are and where results go.
+    """
+
+    name: str
+    about: str
+    file: Path | None
+    pages: tuple[str, ...]
+    given: dict[str, Any]
+    parameters: dict[str, Any]
+    notebooks: Path
+    outputs: Path
+
+    @property
+    def id(self) -> str:
+        """The name and a short hash of the parameters and the pages."""
+        return f"{self.name}-{digest(self.parameters, list(self.pages))[:8]}"
+
+    @property
+    def folder(self) -> Path:
+        return self.outputs / "runs" / self.id
+
+    def page_values(self, page: str) -> dict[str, Any]:
+        """The given parameters that this page declares."""
+        declared = page_parameters(self.notebooks / f"{page}.py")
+        return {name: value for name, value in self.given.items() if name in declared}
+
+    def command(self, base: Mapping[str, Any]) -> str:
+        """The command line that makes this run, given what the file itself holds."""
+        words = ["mmlib", "run", *([str(self.file)] if self.file else [])]
+        for name, value in self.given.items():
+            if name not in base or base[name] != value:
+                words += ["-p", name, as_text(value)]
+        return shlex.join([*words, "--pages", *self.pages])
+
+
+def plan(
+    params: Path | str | Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    pages: Sequence[str] | None = None,
+    outputs: Path | None = None,
+    notebooks: Path | None = None,
+) -> Plan:
+    """Read and check all of it.
+
+    Args:
+        params: a YAML file, or its content; the keys ``pages`` and ``about`` are no parameters.
+        overrides: parameters that replace the file's.
+        pages: names or numbers (``"04"``) of the pages; else those of the file, else all.
+        outputs, notebooks: folders, where not the usual ones.
+
+    Raises:
+        InputError: for a missing file, unknown names, wrong types, unknown pages.
+    """
+    file = None if isinstance(params, Mapping) else Path(params)
+    content = dict(params) if isinstance(params, Mapping) else read_yaml(params)
+    folder = notebooks or places.notebooks()
+    known = known_parameters(folder)
+    about, wanted = content.pop("about", ""), content.pop("pages", None)
+    if not isinstance(about, str):
+        raise InputError("about: must be text; begin it with a letter or put it in quotes.")
+    try:
+        values = check(content, known)
+    except InputError as error:
+        raise (InputError(f"{file}: {error}") if file else error) from None
+    values |= check(overrides or {}, known)
+    names = _pages(pages if pages is not None else wanted, places.page_names(folder))
+    defaults = {name: one.default for name, one in known_parameters(folder, names).items()}
+    used = defaults | {name: value for name, value in values.items() if name in defaults}
+    given = {name: value for name, value in used.items() if value != defaults[name]}
+    where = (outputs or places.outputs()).resolve()
+    return Plan(file.stem if file else "run", about, file, names, given, used, folder.resolve(), where)
+
+
+def _pages(wanted: Any, known: list[str]) -> tuple[str, ...]:
+    if wanted is None:
+        return tuple(known)
+    if not isinstance(wanted, list | tuple) or not wanted:
+        raise InputError(f"pages must be a list such as [{known[0]}], not {wanted!r}.")
+    return tuple(_page(str(one), known) for one in wanted)
+
+
+def _page(wanted: str, known: list[str]) -> str:
+    found = [name for name in known if wanted in (name, name.split("_")[0])]
+    if not found:
+        raise InputError(f'There is no page "{wanted}".{closest(wanted, known)} There are {", ".join(known)}.')
+    return found[0]

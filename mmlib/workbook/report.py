@@ -1,0 +1,142 @@
+"""HTML pages of runs and sweeps, made from what lies in their folders."""
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+from ..files import read_json
+
+SHOWN = ("recall@20", "ndcg@20")
+
+
+def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
+    """Write ``report.html`` of a run from its executed pages.
+
+    Args:
+        folder: the run's folder.
+        done: what ``metrics.json`` holds.
+    """
+    from ..show.html import write_report
+
+    about = read_json(folder / "params.json")
+    pages = [folder / "pages" / f"{page}.ipynb" for page in done["pages"]]
+    summary = _about(about) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
+    return write_report(pages, folder / "report.html", title=about["id"], summary_html=summary)
+
+
+def write_sweep_index(folder: Path, about: str, rows: pd.DataFrame, compared: pd.DataFrame | None = None) -> Path:
+    """Write ``index.html`` of a sweep.
+
+    Args:
+        rows: as in ``runs.parquet``.
+        compared: from ``sweep.compare``, shown above the runs.
+    """
+    from ..show.html import write_index
+
+    metrics = [str(name) for name in rows if "/" in str(name) and rows[name].dtype.kind in "if"]
+    shown = [name for name in metrics if name.endswith(SHOWN)] or [n for n in metrics if not n.endswith(_PARTS)][:8]
+    rest = rows.drop(columns=[name for name in rows if "/" in str(name) and name not in shown] + ["folder"])
+    reports = [
+        str(Path(path) / "report.html") if state == "done" else ""
+        for path, state in rows[["folder", "status"]].to_numpy()
+    ]
+    above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared))
+    table = rest.rename(columns=_short_names(shown)).assign(report=reports)
+    names = list(_short_names(shown).values())
+    return write_index(table, folder / "index.html", title=folder.name, comparisons_html=above, metrics=names)
+
+
+def compared_table(compared: pd.DataFrame) -> str:
+    """The paired comparisons as an HTML table; bold where p < .05 after Holm's correction."""
+    shown = compared.drop(columns=["low", "high", "p"]).copy()
+    for name in ("mean", "mean of baseline"):
+        shown[name] = [f"{value:.4f}" for value in compared[name]]
+    spans = zip(compared["difference"], compared["low"], compared["high"], compared["p (Holm)"])
+    shown["difference"] = [
+        f"<b>{value:+.4f} [{low:+.4f}, {high:+.4f}]</b>" if p < 0.05 else f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
+        for value, low, high, p in spans
+    ]
+    shown["p (Holm)"] = ["&lt; .001" if p < 0.001 else f"{p:.3f}" for p in compared["p (Holm)"]]
+    for name in shown.columns.difference(["difference", "p (Holm)"]):
+        shown[name] = [escape(str(value)) for value in shown[name]]
+    return shown.to_html(index=False, escape=False, border=0) + (
+        "<p>Differences are paired over the same users and seeds, with their 95 % intervals; bold: p below .05 after "
+        "Holm's correction over all rows.</p>"
+    )
+
+
+def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested metrics as (path, value): a mean is at its metric's path, its interval at ``.../low`` and ``.../high``."""
+    for name, value in metrics.items():
+        path = f"{prefix}{name}"
+        if not isinstance(value, Mapping):
+            if not isinstance(value, list):
+                yield path, value
+        elif "mean" in value and "low" in value:
+            yield path, value["mean"]
+            yield from flat({part: value[part] for part in ("low", "high", "users")}, f"{path}/")
+        else:
+            yield from flat(value, f"{path}/")
+
+
+_PARTS = ("/low", "/high", "/users")
+
+
+def _short_names(paths: list[str]) -> dict[str, str]:
+    """Paths without the page's name, where that leaves them different."""
+    short = {path: path.partition("/")[2].replace("/", " ") for path in paths}
+    return short if len(set(short.values())) == len(short) else {path: path.replace("/", " ") for path in paths}
+
+
+def _about(about: Mapping[str, Any]) -> str:
+    source = f"<p>Made by <code>mmlib run {escape(about['file'])}</code></p>" if about.get("file") else ""
+    return (f"<p>{escape(about['about'])}</p>" if about.get("about") else "") + source
+
+
+def _scores(metrics: Mapping[str, Any]) -> str:
+    rows = []
+    for page, found in metrics.items():
+        for label, slices in found.items():
+            for part, values in slices.items() if isinstance(slices, Mapping) else ():
+                if isinstance(values, Mapping) and all(_is_mean(one) for one in values.values()):
+                    rows.append({"page": page, "ranking": label, "items": part} | _row(values))
+    return pd.DataFrame(rows).fillna("").to_html(index=False, border=0) if rows else ""
+
+
+def _row(values: Mapping[str, Any]) -> dict[str, str]:
+    names = [name for name in SHOWN if name in values] or list(values)[:4]
+    return {name: _with_interval(values[name]) for name in names} | {"users": f"{values[names[0]]['users']:,}"}
+
+
+def _with_interval(one: Mapping[str, Any]) -> str:
+    if one["mean"] is None or one["low"] is None:
+        return "" if one["mean"] is None else f"{one['mean']:.4f}"
+    return f"{one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+
+
+def _is_mean(one: Any) -> bool:
+    return isinstance(one, Mapping) and {"mean", "low", "high", "users"} <= set(one)
+
+
+def _numbers(metrics: Mapping[str, Any]) -> str:
+    rows = [
+        (page, name, f"{value:.4g}" if isinstance(value, float) else str(value))
+        for page, found in metrics.items()
+        for name, value in found.items()
+        if isinstance(value, str | int | float)
+    ]
+    return pd.DataFrame(rows, columns=["page", "found", "value"]).to_html(index=False, border=0) if rows else ""
+
+
+def _machine(folder: Path) -> str:
+    try:
+        env = read_json(folder / "env.json")
+    except InputError:
+        return ""
+    commit = f", commit {env['commit'][:10]}{' with changes' if env['changed'] else ''}" if env.get("commit") else ""
+    on = f"{env['gpu'] or 'CPU'}, {env['threads']} threads, {env['platform']}"
+    return f"<p class='facts'>{escape(on + commit)}; all versions are in env.json.</p>"

@@ -1,0 +1,153 @@
+"""One run: the pages in order, with parameters, into one folder with a report."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..files import digest, read_json, write_json
+from .cache import code_version
+from .environment import environment
+from .kernel import execute
+from .lock import alone
+from .pages import stale
+from .places import short
+from .plan import Plan, plan
+from .report import write_run_report
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A finished run.
+
+    Args:
+        folder: ``outputs/runs/<id>``.
+        metrics: page -> what the page recorded.
+        seconds: how long the pages took together.
+        reused: whether it had been done before.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    seconds: float
+    reused: bool
+
+
+def run(
+    params: Path | str | Mapping[str, Any],
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    pages: Sequence[str] | None = None,
+    outputs: Path | None = None,
+    force: bool = False,
+    notebooks: Path | None = None,
+    echo: bool = False,
+) -> RunResult:
+    """Execute pages with parameters; at once when the same was done before.
+
+    The run's folder holds ``params.json``, ``pages/*.ipynb``, ``report.html``, ``per_user.parquet``, ``env.json``,
+    ``log.txt`` and, last of all and the only proof that the run is done, ``metrics.json``. A run that was killed
+    starts with its first page again, whose finished stages come from the cache.
+
+    Args:
+        params: a YAML file, or its content.
+        overrides: parameters that replace the file's.
+        pages: names or numbers of the pages; else those of the file, else all.
+        force: execute the pages even if it was done before.
+        outputs, notebooks: folders, where not the usual ones.
+        echo: show the pages' text output on stderr while they run.
+
+    Raises:
+        InputError: before any work, for unknown names, wrong types, missing files; later, what a page raised.
+        PageError: when a page failed.
+    """
+    return run_plan(plan(params, overrides, pages, outputs, notebooks), force=force, echo=echo)
+
+
+def run_plan(
+    one: Plan, *, force: bool = False, echo: bool = False, threads: int | None = None, quiet: bool = False
+) -> RunResult:
+    """Execute what is planned; see ``run``.
+
+    Args:
+        threads: threads for each kernel; the system's choice when not given.
+        quiet: print nothing.
+    """
+    stale(one.notebooks, one.pages)
+    lock = one.folder.with_name(f".{one.id}.lock")
+    with alone(lock, f"{one.id}: another process is at this run; waiting for it"):
+        before = None if force else finished(one.folder)
+        if before:
+            if not quiet:
+                _say_reused(one, before)
+            return RunResult(one.folder, before["metrics"], before["seconds"], True)
+        return _run(one, echo, threads, quiet)
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The content of a run's ``metrics.json``, or ``None`` when the run is not done."""
+    try:
+        found = read_json(folder / "metrics.json")
+    except InputError:
+        return None
+    return found if isinstance(found, dict) and "metrics" in found else None
+
+
+def _run(one: Plan, echo: bool, threads: int | None, quiet: bool) -> RunResult:
+    folder = _fresh(one)
+    log = folder / "log.txt"
+    if not quiet:
+        print(f"{one.id}: {len(one.pages)} page{'s' * (len(one.pages) > 1)}, log in {short(log)}", flush=True)
+    seconds: dict[str, float] = {}
+    env = _variables(one, threads)
+    for page in one.pages:
+        start = time.monotonic()
+        output = folder / "pages" / f"{page}.ipynb"
+        execute(one.notebooks / f"{page}.ipynb", output, one.page_values(page), env=env, log=log, echo=echo)
+        seconds[page] = round(time.monotonic() - start, 2)
+        if not quiet:
+            print(f"  {page:<20} {seconds[page]:7.1f} s", flush=True)
+    found = {page: _recorded(folder, page) for page in one.pages}
+    total = round(sum(seconds.values()), 2)
+    done = {"parameters": one.parameters, "pages": seconds, "metrics": found, "seconds": total, "code": _code(one)}
+    if not (folder / "env.json").exists():
+        write_json(folder / "env.json", environment(one.notebooks))
+    write_run_report(folder, done)
+    write_json(folder / "metrics.json", done)
+    return RunResult(folder, found, total, False)
+
+
+def _fresh(one: Plan) -> Path:
+    """The run's folder, empty but for what the run is."""
+    if one.folder.exists():
+        (one.folder / "metrics.json").unlink(missing_ok=True)  # first, as it says that the rest is whole
+        shutil.rmtree(one.folder)
+    about = {"id": one.id, "about": one.about, "file": one.file and str(one.file), "pages": list(one.pages)}
+    write_json(one.folder / "params.json", about | {"given": one.given, "parameters": one.parameters})
+    return one.folder
+
+
+def _variables(one: Plan, threads: int | None) -> dict[str, str]:
+    env = {"MMLIB_RUN": str(one.folder), "MMLIB_OUTPUTS": str(one.outputs), "MMLIB_NOTEBOOKS": str(one.notebooks)}
+    if threads:
+        env |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
+    return env
+
+
+def _recorded(folder: Path, page: str) -> dict[str, Any]:
+    path = folder / "pages" / f"{page}.metrics.json"
+    return read_json(path) if path.exists() else {}
+
+
+def _code(one: Plan) -> str:
+    """A short hash of the pages and of mmlib, to tell whether a finished run was made by the code as it is now."""
+    return digest(code_version("mmlib"), *[(one.notebooks / f"{page}.ipynb").read_bytes() for page in one.pages])
+
+
+def _say_reused(one: Plan, before: Mapping[str, Any]) -> None:
+    print(f"{one.id}: done before in {before['seconds']:.1f} s", flush=True)
+    if before.get("code") != _code(one):
+        print("  pages or mmlib have changed since; --force runs it again", flush=True)

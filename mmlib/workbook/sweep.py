@@ -1,0 +1,144 @@
+"""A grid of runs, several at a time, and what they say together."""
+
+import os
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pandas as pd
+
+from ..errors import InputError
+from ..files import read_json, whole, write_json
+from .compare import compare
+from .grid import Sweep, read_sweep
+from .kernel import PageError
+from .pages import stale
+from .plan import Plan
+from .report import flat, write_sweep_index
+from .run import finished, run_plan
+
+
+def sweep(
+    path: Path | str,
+    jobs: int = 1,
+    outputs: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    notebooks: Path | None = None,
+) -> Path:
+    """Make all runs of a sweep that are not done yet, ``jobs`` at a time, each in processes of its own.
+
+    All combinations are checked first. A run that fails does not stop the others and is tried again by the next
+    call. The cores are shared out: each run gets cores / jobs threads.
+
+    Returns:
+        ``outputs/sweeps/<id>``, with ``sweep.json``, ``runs.parquet`` (one row a run) and ``index.html``.
+
+    Raises:
+        InputError: for anything wrong in the file, before any work.
+    """
+    return sweep_plans(read_sweep(path, overrides, outputs, notebooks), jobs)
+
+
+def sweep_plans(one: Sweep, jobs: int = 1) -> Path:
+    """Make what ``read_sweep`` has read; see ``sweep``."""
+    if jobs < 1:
+        raise InputError(f"--jobs {jobs}: give at least 1.")
+    stale(one.plans[0].notebooks, sorted({page for each in one.plans for page in each.pages}))
+    todo = [each for each in one.plans if not finished(each.folder)]
+    print(f"{one.id}: {len(one.plans)} runs, {len(one.plans) - len(todo)} done before", flush=True)
+    failed: dict[str, str] = {}
+    _write_plan(one, failed)
+    threads = max(1, joblib.cpu_count() // jobs)
+    work = (joblib.delayed(_one)(each, threads, os.getpid()) for each in todo)
+    results = joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", pre_dispatch=jobs)(work)
+    for count, (run, seconds, error) in enumerate(results, 1):
+        if error:
+            failed[run] = error
+        state = f"FAILED: {error.splitlines()[0]}" if error else f"{seconds:.1f} s"
+        print(f"  [{count}/{len(todo)}] {_label(one, run)}: {state}", flush=True)
+    _write_plan(one, failed)
+    table = collect(one.folder)
+    for run, error in failed.items():
+        print(f"{_label(one, run)} failed: {error}", flush=True)
+    print(", ".join(f"{count} {state}" for state, count in table["status"].value_counts().items()), flush=True)
+    return one.folder
+
+
+def collect(folder: Path) -> pd.DataFrame:
+    """Gather the runs of a sweep, also of one that still goes on, into ``runs.parquet`` and ``index.html``.
+
+    Returns:
+        One row a run: ``run``, the varying parameters, ``status``, ``error``, ``folder``, ``seconds``, and each
+        recorded number under its path, such as ``04_recommend/lightgcn/all/recall@20``.
+    """
+    about = read_json(folder / "sweep.json")
+    table = pd.DataFrame([_row(run, about["varying"]) for run in about["runs"]])
+    with whole(folder / "runs.parquet") as partial:
+        table.to_parquet(partial, index=False)
+    text, compared = about["about"], None
+    if about["compare"] and (table["status"] == "done").any():
+        try:
+            compared = compare(folder, **about["compare"])
+        except InputError as error:
+            text = f"{text} No comparison yet: {error}".strip()
+    write_sweep_index(folder, text, table, compared)
+    return table
+
+
+def slurm_script(one: Sweep, file: Path | str) -> str:
+    """A Slurm array script, one task a run; submit it with ``sbatch``."""
+    template = files(__package__).joinpath("array.sh").read_text(encoding="utf-8")
+    commands = "\n".join(each.command(one.base) for each in one.plans)
+    filled = {"@name@": one.name, "@last@": str(len(one.plans) - 1), "@file@": str(file), "@commands@": commands}
+    for key, value in filled.items():
+        template = template.replace(key, value)
+    return template
+
+
+def _one(each: Plan, threads: int, parent: int) -> tuple[str, float, str]:
+    """Make one run in a worker process: its id, seconds, and the error if it failed."""
+    if os.getpid() != parent:
+        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    try:
+        return each.id, run_plan(each, threads=threads, quiet=True).seconds, ""
+    except (InputError, PageError) as error:
+        return each.id, 0.0, str(error)
+    except Exception as error:
+        return each.id, 0.0, f"{type(error).__name__}: {error}"
+
+
+def _die_with(parent: int) -> None:
+    """End this worker when the sweep is gone, so that a killed sweep leaves no run going on behind its back."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _write_plan(one: Sweep, failed: Mapping[str, str]) -> None:
+    """What is to be run, and what failed; what is done only the runs' own folders say."""
+    runs = [
+        {"run": each.id, "folder": str(each.folder), "parameters": each.parameters, "error": failed.get(each.id, "")}
+        for each in one.plans
+    ]
+    about = {"id": one.id, "about": one.about, "varying": list(one.varying), "compare": one.compare}
+    write_json(one.folder / "sweep.json", about | {"runs": runs})
+
+
+def _row(run: Mapping[str, Any], varying: Sequence[str]) -> dict[str, Any]:
+    done = finished(Path(run["folder"]))
+    values = {name: run["parameters"].get(name) for name in varying}
+    plain = {name: str(value) if isinstance(value, list | dict) else value for name, value in values.items()}
+    status = "done" if done else "failed" if run["error"] else "waiting"
+    facts = {"run": run["run"], **plain, "status": status, "error": "" if done else run["error"]}
+    facts |= {"folder": run["folder"], "seconds": done["seconds"] if done else None}
+    return facts | (dict(flat(done["metrics"])) if done else {})
+
+
+def _label(one: Sweep, run: str) -> str:
+    each = next(each for each in one.plans if each.id == run)
+    return ", ".join(f"{name}={each.parameters.get(name)}" for name in one.varying) or run
