@@ -15,10 +15,12 @@ import torch
 
 from ..data.dataset import Dataset
 from ..errors import InputError
+from ..kernels import nearest, rank
+from ..kernels.sample import Seen
 from ..progress import _someone_watches
 from ..vectors import Embeddings, Features
 from .pictures import Html, beside, neighbourhood, recommendations, tile
-from .theme import array, shorten
+from .theme import shorten
 
 _SHOWN = 200  # matches listed at a time
 
@@ -54,12 +56,18 @@ def items(
 
 
 def users(
-    data: Dataset, embeddings: Embeddings, seen: Any, *, k: int = 10, user: int | None = None, mark_hits: bool = False
+    data: Dataset,
+    embeddings: Embeddings,
+    seen: Seen | None = None,
+    *,
+    k: int = 10,
+    user: int | None = None,
+    mark_hits: bool = False,
 ) -> Any:
     """Pick a user; see what they bought and what is recommended to them.
 
     Args:
-        seen: what ``kernels.rank.top_k`` leaves out, usually the training purchases.
+        seen: items that are not recommended again, usually the training purchases.
         k: recommended items.
         user: the first choice; default: one with a median number of training purchases.
         mark_hits: frame the items that were bought in the test part; see ``recommendations``.
@@ -68,13 +76,11 @@ def users(
         A widget in JupyterLab, else ``Html`` for the first choice.
     """
 
-    from ..kernels import rank
-
     def draw(chosen: int) -> Html:
         rows = torch.tensor([chosen], device=embeddings.users.device)
-        with torch.no_grad():
-            top, score = rank.top_k(embeddings.users, embeddings.items, k, seen=seen, rows=rows)
-        return recommendations(data, chosen, array(top[0]), array(score[0]), mark_hits=mark_hits)
+        top, score = rank.top_k(embeddings.users[rows], embeddings.items, k, seen=seen, rows=rows)
+        some = top[0] >= 0
+        return recommendations(data, chosen, top[0][some].tolist(), score[0][some].tolist(), mark_hits=mark_hits)
 
     count = np.bincount(data.train[:, 0], minlength=data.n_users)
     typical = int(np.argsort(count, kind="stable")[len(count) // 2])
@@ -177,10 +183,10 @@ def _slider(results: dict[float, go.Figure], label: str, first: float) -> go.Fig
         steps.append(dict(label=str(value), method="update", args=[{"visible": visible}, layout]))
     active = list(results).index(first)
     place = dict(
-        x=0, len=1, y=1, yanchor="bottom", pad=dict(b=44, t=0), currentvalue=dict(prefix=f"{label} = ", font_size=14)
+        x=0, len=1, y=1, yanchor="bottom", pad=dict(b=64, t=0), currentvalue=dict(prefix=f"{label} = ", font_size=14)
     )
     fig.update_layout(sliders=[dict(active=active, steps=steps, **place)])
-    return fig.update_layout(margin_t=(fig.layout.margin.t or 64) + 90, height=(fig.layout.height or 400) + 90)
+    return fig.update_layout(margin_t=(fig.layout.margin.t or 64) + 100, height=(fig.layout.height or 400) + 100)
 
 
 def _spaces(data: Dataset, vectors: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
@@ -194,7 +200,7 @@ def _spaces(data: Dataset, vectors: Any) -> dict[str, tuple[torch.Tensor, torch.
         if len(x) != data.n_items:
             raise InputError(f"{name} has {len(x)} rows; {data.name} has {data.n_items} items.")
         present = known.get(name, torch.ones(len(x), dtype=torch.bool)).cpu()
-        spaces[name] = (torch.nn.functional.normalize(x, dim=1), present)
+        spaces[name] = (nearest.unit(x), present)
     return spaces
 
 

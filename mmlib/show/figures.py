@@ -1,6 +1,7 @@
 """Figures of training runs, catalogues, graphs and vectors; each is a plotly figure with a caption."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from ..data.dataset import Dataset
 from ..errors import InputError, one_of
-from .theme import DASHES, SYMBOLS, array, axis_names, caption, colour, style
+from .theme import DASHES, SYMBOLS, array, axis_names, caption, colour, log_ticks, style
 
 
 class FitLike(Protocol):
@@ -40,53 +41,45 @@ def curves(fits: FitLike | Mapping[str, FitLike], *, metric: str | None = None) 
     known = [name.removeprefix("valid/") for name in next(iter(named.values())).history if name.startswith("valid/")]
     shown = known if metric is None else [one_of("metric", metric, known)]
     shown = shown if len(named) == 1 else shown[:1]
-    fig = make_subplots(1, 2, subplot_titles=("Training loss", "Validation"), horizontal_spacing=0.1)
+    fig = make_subplots(1, 2, subplot_titles=("Training loss", "Validation"), horizontal_spacing=0.12)
     for k, (name, fit) in enumerate(named.items()):
-        terms = [c for c in fit.history if c == "loss" or (len(named) == 1 and c.startswith("loss/"))]
-        terms = terms if len(terms) != 2 else terms[:1]  # a single term is the total
-        for j, column in enumerate(terms):
-            _curve(fig, fit, column, name or column.replace("loss/", ""), k + j if not name else k, DASHES[j % 6], 1)
-        for j, column in enumerate(f"valid/{one}" for one in shown):
-            label = name or column.removeprefix("valid/")
-            _curve(fig, fit, column, label, k + j if not name else k, DASHES[j % 6], 2, show=not name, star=True)
-    y = shown[0] if len(shown) == 1 else "metric"
-    axis_names(fig, "epoch", ["loss (mean over batches)", f"{y} (validation, 0 to 1)"])
+        terms = sorted(c for c in fit.history if c == "loss" or (len(named) == 1 and c.startswith("loss/")))
+        for j, column in enumerate(terms if len(terms) != 2 else terms[:1]):  # a single term is the total
+            label = name or ("total" if column == "loss" else column.removeprefix("loss/"))
+            _curve(fig, fit, column, label, k + j, 1, show=True)
+        for j, metric in enumerate(shown):
+            _curve(fig, fit, f"valid/{metric}", name or metric, k + j, 2, show=not name)
+    y = f"{shown[0]} (0 to 1)" if len(shown) == 1 else "metric (0 to 1)"
+    axis_names(fig, "epoch", ["loss (mean over batches)", y])
+    bar = dict(orientation="h", y=1.13, yanchor="bottom")
+    style(fig, height=390, legend=bar | dict(x=0), legend2=bar | dict(x=0.56), margin_t=92)
     kept = ", ".join(f"{name + ': ' if name else ''}epoch {fit.best_epoch}" for name, fit in named.items())
-    style(fig, height=380, legend=dict(orientation="h", y=1.16, yanchor="bottom", x=0), margin_t=96)
-    text = f"Loss on training batches (left) and ranking quality on the validation part (right). The star marks the epoch whose weights were kept ({kept})."
+    text = (
+        "Loss on training batches (left) and ranking quality on the validation part (right). "
+        f"The star marks the epoch whose weights were kept ({kept})."
+    )
     return caption(fig, text)
 
 
-def _curve(
-    fig: go.Figure,
-    fit: Any,
-    column: str,
-    label: str,
-    k: int,
-    dash: str,
-    panel: int,
-    *,
-    show: bool = True,
-    star: bool = False,
-) -> None:
+def _curve(fig: go.Figure, fit: Any, column: str, label: str, k: int, panel: int, *, show: bool) -> None:
+    """One column of a history; in the validation panel (2) the kept epoch gets a star."""
     table = fit.history
     if column not in table:
-        raise InputError(
-            f"The history of {label!r} has no column {column!r}; it has {', '.join(map(str, table.columns))}."
-        )
+        known = ", ".join(map(str, table.columns))
+        raise InputError(f"The history of {label!r} has no column {column!r}; it has {known}.")
     points = table[["epoch", column]].dropna()
-    line = dict(color=colour(k), dash=dash, width=2)
-    trace = go.Scatter(
-        x=points["epoch"], y=points[column], name=label, line=line, mode="lines" if len(points) > 1 else "markers",
-        legendgroup=label, showlegend=show, hovertemplate="epoch %{x}: %{y:.4f}<extra>" + label + "</extra>",
+    look = dict(legendgroup=label, legend="legend2" if show and panel == 2 else "legend")
+    fig.add_scatter(
+        x=points["epoch"], y=points[column], name=label, mode="lines" if len(points) > 1 else "markers",
+        showlegend=show, line=dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2), row=1, col=panel,
+        hovertemplate="epoch %{x}: %{y:.4f}<extra>" + escape(label) + "</extra>", **look,
     )  # fmt: skip
-    fig.add_trace(trace, row=1, col=panel)
     best = points[points["epoch"] == fit.best_epoch]
-    if star and len(best):
-        marker = dict(symbol="star", size=13, color=colour(k), line=dict(color="white", width=1))
+    if panel == 2 and len(best):
         fig.add_scatter(
-            x=best["epoch"], y=best[column], mode="markers", marker=marker, legendgroup=label, showlegend=False,
-            hovertemplate="kept: epoch %{x}, %{y:.4f}<extra>" + label + "</extra>", row=1, col=panel,
+            x=best["epoch"], y=best[column], mode="markers", showlegend=False, row=1, col=panel,
+            marker=dict(symbol="star", size=13, color=colour(k), line=dict(color="white", width=1)),
+            hovertemplate="kept: epoch %{x}, %{y:.4f}<extra>" + escape(label) + "</extra>", **look,
         )  # fmt: skip
 
 
@@ -111,14 +104,18 @@ def long_tail(data: Dataset) -> go.Figure:
         showlegend=False, row=1, col=2, hovertemplate="%{y:.1%} of users have %{x} or more<extra></extra>",
     )  # fmt: skip
     axis_names(fig, ["item's rank", "n (purchases)"], ["purchases (training part)", "share of users with n or more"])
-    fig.update_xaxes(type="log", dtick=1).update_yaxes(type="log", dtick=1)
-    top = max(1, round(0.2 * len(items)))
+    fig.update_xaxes(type="log", tickvals=log_ticks(rank + 1), col=1).update_xaxes(
+        type="log", tickvals=log_ticks(n), col=2
+    )
+    fig.update_yaxes(type="log", tickvals=log_ticks(ranked), col=1)
+    fig.update_yaxes(tickformat=".0%", rangemode="tozero", col=2)
+    top = np.sort(items)[::-1][: max(1, round(0.2 * len(items)))].sum() / max(1, items.sum())
     text = (
-        f"The most popular fifth of the items takes {np.sort(items)[::-1][:top].sum() / max(1, items.sum()):.0%} of the "
-        f"{items.sum():,} training purchases; {int((items == 0).sum()):,} of {len(items):,} items have none. "
+        f"The most popular fifth of the items takes {top:.0%} of the {items.sum():,} training purchases; "
+        f"{int((items == 0).sum()):,} of {len(items):,} items have none. "
         f"Half of the users bought at most {int(np.median(users))} items."
     )
-    return caption(style(fig, height=360), text)
+    return caption(style(fig, height=370), text)
 
 
 def degrees(graphs: Mapping[str, Any]) -> go.Figure:
@@ -130,20 +127,20 @@ def degrees(graphs: Mapping[str, Any]) -> go.Figure:
     Args:
         graphs: name -> Graph (``row`` [n_edges] int64, ``n_rows``).
     """
-    fig, facts = go.Figure(), []
+    fig, facts, ticks = go.Figure(), [], np.array([1])
     for k, (name, graph) in enumerate(graphs.items()):
         count = np.bincount(array(graph.row), minlength=graph.n_rows)
         n, share = _at_least(count)
         fig.add_scatter(
-            x=n, y=share, name=name, mode="lines+markers", line=dict(color=colour(k), dash=DASHES[k % 6], width=2),
+            x=n, y=share, name=escape(name), mode="lines+markers",
+            line=dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2),
             marker=dict(symbol=SYMBOLS[k % len(SYMBOLS)], size=6),
-            hovertemplate="%{y:.1%} have %{x} or more<extra>" + name + "</extra>",
+            hovertemplate="%{y:.1%} have %{x} or more<extra>" + escape(name) + "</extra>",
         )  # fmt: skip
-        facts.append(
-            f"{name}: {count.mean():.1f} neighbours on average, {int((count == 0).sum()):,} of {len(count):,} nodes have none"
-        )
+        ticks, none = np.append(ticks, n), int((count == 0).sum())
+        facts.append(f"{name}: {count.mean():.1f} neighbours on average, {none:,} of {len(count):,} nodes have none")
     axis_names(fig, "n (neighbours)", "share of nodes with n or more")
-    fig.update_xaxes(type="log", dtick=1).update_yaxes(tickformat=".0%", rangemode="tozero")
+    fig.update_xaxes(type="log", tickvals=log_ticks(ticks)).update_yaxes(tickformat=".0%", rangemode="tozero")
     style(fig, title="Degrees", height=360, showlegend=True)
     return caption(fig, "; ".join(facts) + ".")
 
@@ -166,15 +163,17 @@ def attention(weights: Mapping[str, Mapping[str, Any]]) -> go.Figure:
         for name, values in weights[panel].items():
             low, q1, mid, q3, high = np.quantile(array(values).astype(float), [0.05, 0.25, 0.5, 0.75, 0.95])
             fig.add_box(
-                x=[name], q1=[q1], median=[mid], q3=[q3], lowerfence=[low], upperfence=[high], mean=[means[name]], name=name,
-                boxmean=True, showlegend=False, marker_color=colour(modalities.index(name)), row=1, col=column,
+                x=[name], q1=[q1], median=[mid], q3=[q3], lowerfence=[low], upperfence=[high], mean=[means[name]],
+                name=name, boxmean=True, showlegend=False, marker_color=colour(modalities.index(name)),
+                row=1, col=column,
             )  # fmt: skip
         if means:
             best = max(means, key=lambda name: means[name])
-            leaders.append(f"{panel}: {best} leads with {means[best]:.2f} on average")
+            leaders.append(f"for {panel}, {best} leads with {means[best]:.2f} on average")
     axis_names(fig, "modality", ["attention weight (0 to 1)"] + [""] * (len(panels) - 1))
     fig.update_yaxes(range=[-0.03, 1.03])
-    text = f"Box: quartiles; whiskers: 5th to 95th percentile; dashed line: mean. {'; '.join(leaders)}."
+    facts = "; ".join(leaders)
+    text = f"Box: quartiles; whiskers: 5th to 95th percentile; dashed line: mean. {facts[:1].upper()}{facts[1:]}."
     return caption(style(fig, height=360), text)
 
 
@@ -192,67 +191,54 @@ def vectors(values: Any, data: Dataset, *, pairs: int = 4000, seed: int = 0) -> 
         InputError: when the number of rows is not the number of items.
     """
     named = dict(values) if isinstance(values, Mapping) else {"vectors": values}
-    same_other = _pairs(data, pairs, np.random.default_rng(seed))
+    rows, facts = _pairs(data, pairs, np.random.default_rng(seed)), []
     titles = [title for name in named for title in (f"{name}: lengths", f"{name}: cosines of pairs")]
     fig = make_subplots(
-        len(named), 2, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.32 / len(named)
+        len(named), 2, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.4 / len(named)
     )
-    facts = []
     for row, (name, x) in enumerate(named.items(), 1):
         x = array(x).astype(float)
         if len(x) != data.n_items:
             raise InputError(f"{name} has {len(x)} rows; {data.name} has {data.n_items} items.")
         length = np.linalg.norm(x, axis=1)
-        _histogram(fig, length, None, "all items", 0, row, 1, legend=False)
+        spread = None if np.ptp(length) > 1e-3 * length.max() else (0.0, 2 * float(length.max()) or 1.0)
+        _histogram(fig, length, spread, "all items", 0, row, 1)
         unit = x / np.maximum(length, 1e-12)[:, None]
-        for k, (label, rows) in enumerate(same_other.items()):
-            if len(rows):
-                cosine = (unit[rows[:, 0]] * unit[rows[:, 1]]).sum(1)
-                _histogram(fig, cosine, (-1, 1), label, k + 1, row, 2, legend=row == 1)
-                facts.append(f"{name}, {label}: mean cosine {cosine.mean():.2f}")
-    axis_names(
-        fig, ["length (Euclidean norm)", "cosine (-1 to 1)"] * len(named), ["items", "share of pairs"] * len(named)
-    )
-    style(
-        fig,
-        height=120 + 250 * len(named),
-        barmode="overlay",
-        legend=dict(orientation="h", y=1.1, yanchor="bottom", x=0),
-    )
-    return caption(fig.update_layout(margin_t=84), "; ".join(facts) + ".")
+        for k, (label, two) in enumerate(rows.items(), 1):
+            cosine = (unit[two[:, 0]] * unit[two[:, 1]]).sum(1)
+            _histogram(fig, cosine, (-1.0, 1.0), label, k, row, 2)
+            facts.append(f"{name}, {label}: mean cosine {cosine.mean():.2f}")
+    x_names = ["length (Euclidean norm)", "cosine (-1 to 1)"] * len(named)
+    axis_names(fig, x_names, ["share of items", "share of pairs"] * len(named))
+    legend = dict(orientation="h", x=0.56, y=1, yref="container", yanchor="top")
+    style(fig, height=120 + 260 * len(named), legend=legend, margin_t=76)
+    return caption(fig, "; ".join(facts) + ".")
 
 
 def _histogram(
-    fig: go.Figure,
-    values: np.ndarray,
-    span: tuple[float, float] | None,
-    name: str,
-    k: int,
-    row: int,
-    col: int,
-    *,
-    legend: bool,
+    fig: go.Figure, values: np.ndarray, span: tuple[float, float] | None, name: str, k: int, row: int, col: int
 ) -> None:
-    if span is None and np.ptp(values) < 1e-3 * max(1e-12, abs(values).max()):  # all of one length
-        span = (0.0, 2 * float(abs(values).max()) or 1.0)
-    heights, edges = np.histogram(values, bins=48, range=span)
-    y = heights if col == 1 else heights / max(1, len(values))
-    line = dict(color=colour(k), width=2, dash=DASHES[k % 6], shape="hvh")
+    """The outline of a histogram, from zero and back to zero."""
+    bins = int(np.clip(2 * len(values) ** 0.5, 8, 50))
+    heights, edges = np.histogram(values, bins=bins, range=span)
+    x, y = np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights / max(1, len(values)), 2), [0]])
     fig.add_scatter(
-        x=(edges[:-1] + edges[1:]) / 2, y=y, name=name, mode="lines", line=line, fill="tozeroy" if col == 1 else None,
-        legendgroup=name, showlegend=legend, hovertemplate="%{x:.3f}: %{y:.3~g}<extra>" + name + "</extra>", row=row, col=col,
+        x=x, y=y, name=name, mode="lines", line=dict(color=colour(k), width=1.8, dash=DASHES[k % len(DASHES)]),
+        fill="tozeroy" if col == 1 else None, legendgroup=name, showlegend=col == 2 and row == 1, row=row, col=col,
+        hovertemplate="%{x:.3f}: %{y:.2~p}<extra>" + name + "</extra>",
     )  # fmt: skip
 
 
 def _pairs(data: Dataset, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random pairs of different items: [n, 2] of one category, and [n, 2] of different or unknown ones."""
-    codes, _ = pd.factorize(data.items["category"].where(data.items["category"] != ""))
+    """Random pairs of different items, by whether their categories agree: name -> [n, 2]."""
+    codes, _ = pd.factorize(data.items["category"].where(data.items["category"] != ""))  # -1: unknown
     pairs = rng.integers(0, data.n_items, size=(20 * count, 2))
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    alike = (codes[pairs[:, 0]] == codes[pairs[:, 1]]) & (codes[pairs[:, 0]] >= 0)
-    if not alike.any():
-        return {"random pairs": pairs[:count]}
-    return {"same category": pairs[alike][:count], "different category": pairs[~alike][:count]}
+    first, second = codes[pairs].T
+    known = (first >= 0) & (second >= 0)
+    alike, unlike = pairs[known & (first == second)][:count], pairs[known & (first != second)][:count]
+    found = {"same category": alike, "different category": unlike} if len(alike) and len(unlike) else {}
+    return found or {"random pairs": pairs[:count]}
 
 
 def _at_least(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

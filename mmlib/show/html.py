@@ -23,7 +23,10 @@ from .notebook import PAGES, Parameter, Section, section
 
 _LIBRARIES = ("mmlib", "torch", "torch-geometric", "numpy", "pandas", "plotly")
 _KNOWN = ("run", "status", "error", "report", "seconds")
-_NOTHING = "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_NOTHING = (
+    "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 
 def write_report(
@@ -111,7 +114,7 @@ def write_index(
         policy=_policy(js),
         css=_text("page.css"),
         js=js,
-        columns=columns,
+        columns=[(name, name in numbers or name == "seconds") for name in columns],
         rows=[_row(row, columns, folder) for row in rows.to_dict("records")],
         same=same,
         counts=[f"{count} {name}" for name, count in status.value_counts().items()],
@@ -127,7 +130,7 @@ class _Cell:
     note: str = ""
 
 
-def _row(row: dict[str, Any], columns: Sequence[str], folder: Path) -> dict[str, Any]:
+def _row(row: dict[Any, Any], columns: Sequence[str], folder: Path) -> dict[str, Any]:
     kind = "failed" if row["status"] == "failed" else "done"
     cells = []
     for name in columns:

@@ -88,26 +88,23 @@ def _alignment(data: Dataset, panels: dict[str, Pair], sample: int, seed: int) -
         cosine = pair_cosine(content, ids)
         facts.append(cosine)
         titles.append(
-            f"{escape(name)}<br><sup>mean cosine of pairs {cosine['pairs']:.3f}, of random pairs {cosine['random']:.3f}</sup>"
+            f"{escape(name)}<br><sup>mean cosine: pairs {cosine['pairs']:.3f}, random {cosine['random']:.3f}</sup>"
         )
     fig = make_subplots(1, len(panels), subplot_titles=titles, horizontal_spacing=0.05)
     for column, (content, ids) in enumerate(panels.values(), 1):
         points = _tsne(_unit(array(content)[chosen].astype(float)), _unit(array(ids)[chosen].astype(float)), seed)
         _draw(fig, data, chosen, points, styles, column)
-    fig.update_xaxes(title_text="t-SNE 1 (no unit)", showticklabels=False, ticks="")
-    fig.update_yaxes(title_text="t-SNE 2 (no unit)", showticklabels=False, ticks="")
+    fig.update_xaxes(title_text="t-SNE 1 (no unit)", showticklabels=False, ticks="", showgrid=False)
+    fig.update_yaxes(title_text="t-SNE 2 (no unit)", showticklabels=False, ticks="", showgrid=False)
     fig.update_yaxes(title_text="", col=2)
-    style(fig, height=540, meta={"cards": cards(data, chosen)}, legend=dict(itemsizing="constant", tracegroupgap=2))
-    change = (
-        f" The mean cosine of pairs goes from {facts[0]['pairs']:.3f} to {facts[1]['pairs']:.3f}."
-        if len(facts) > 1
-        else ""
-    )
+    style(fig, height=540, meta={"cards": cards(data, chosen.tolist())}, legend=dict(tracegroupgap=2))
+    rise = f" Pairs go from {facts[0]['pairs']:.3f} to {facts[1]['pairs']:.3f}." if len(facts) > 1 else ""
     text = (
-        f"{len(chosen)} of {data.n_items:,} items, drawn at random. Filled marker: what the item's content says; open marker: its "
-        f"ID vector; the line joins the two of one item. Cosines are over all items.{change} Point at a marker to see the item."
+        f"{len(chosen)} of {data.n_items:,} items, drawn at random. Filled marker: what the item's content says; open "
+        "marker: its ID vector; the line joins the two of one item. Mean cosines are over all items; random: vectors "
+        f"of two different items.{rise} Point at a marker to see the item."
     )
-    return caption(fig.update_layout(margin_t=72), text)
+    return caption(fig.update_layout(margin_t=76), text)
 
 
 def _draw(
@@ -140,11 +137,13 @@ def _draw(
             if not len(rows):
                 continue
             symbol = look.symbol.removesuffix("-open") + ("" if kind == "content" else "-open")
+            line = dict(color="white", width=0.5) if kind == "content" else dict(color=look.colour, width=1.5)
             fig.add_scatter(
-                x=place[rows, 0].round(3), y=place[rows, 1].round(3), mode="markers", name=escape(name), legendgroup=name,
-                showlegend=kind == "content" and column == 1, marker=dict(color=look.colour, symbol=symbol, size=8, line_width=1.4),
-                customdata=rows.tolist(), text=[titles[row] for row in rows],
-                hovertemplate="%{text}<br>" + kind + " vector<extra>" + escape(name) + "</extra>", row=1, col=column,
+                x=place[rows, 0].round(3), y=place[rows, 1].round(3), mode="markers", name=escape(name),
+                legendgroup=name, showlegend=kind == "content" and column == 1,
+                marker=dict(color=look.colour, symbol=symbol, size=9 if kind == "content" else 8, line=line),
+                customdata=rows.tolist(), text=[titles[row] for row in rows], row=1, col=column,
+                hovertemplate="%{text}<br>" + kind + " vector<extra>" + escape(name) + "</extra>",
             )  # fmt: skip
 
 

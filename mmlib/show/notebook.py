@@ -187,8 +187,10 @@ def _place(figure: Any, name: str) -> str:
         figure.layout.meta = meta or None
     figure.layout.width = None  # as wide as the page
     height = figure.layout.height or 450
+    kind = "plot panels" if "xaxis2" in figure.layout else "plot"
     below = f"<figcaption>{escape(text)}</figcaption>" if text else ""
-    return f'<figure class="plot"><div id="{name}" class="plotly-graph-div" style="height:{height:.0f}px"></div>{below}</figure>'
+    place = f'<div id="{name}" class="plotly-graph-div" style="height:{height:.0f}px"></div>'
+    return f'<figure class="{kind}">{place}{below}</figure>'
 
 
 def _offline(body: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -60,12 +60,13 @@ def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] = ("recall
             rows = table[(table["metric"] == metric) & (table["slice"] == part)]
             shift = 0.5 * ((k + 0.5) / len(slices) - 0.5)
             fig.add_scatter(
-                x=rows["mean"], y=[names.index(name) + shift for name in rows["name"]], name=part, legendgroup=part, mode="markers",
+                x=rows["mean"], y=[names.index(name) + shift for name in rows["name"]], name=escape(part),
+                legendgroup=part, mode="markers",
                 marker=dict(color=colour(k), symbol=SYMBOLS[k % len(SYMBOLS)], size=9), showlegend=column == 1,
-                error_x=dict(array=rows["high"] - rows["mean"], arrayminus=rows["mean"] - rows["low"], thickness=1.6, width=4),
+                error_x=_bars(rows["high"] - rows["mean"], rows["mean"] - rows["low"]),
                 customdata=rows[["low", "high", "users"]], text=rows["name"].map(escape), row=1, col=column,
-                hovertemplate="%{text}: %{x:.4f} [%{customdata[0]:.4f}, %{customdata[1]:.4f}], %{customdata[2]:,} users<extra>"
-                + part + "</extra>",
+                hovertemplate="%{text}: %{x:.4f} [%{customdata[0]:.4f}, %{customdata[1]:.4f}], "
+                "%{customdata[2]:,} users<extra>" + escape(part) + "</extra>",
             )  # fmt: skip
     axis_names(fig, [f"{metric} (0 to 1)" for metric in metrics], ["model"] + [""] * (len(metrics) - 1))
     fig.update_yaxes(
@@ -73,7 +74,7 @@ def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] = ("recall
     )
     style(fig, height=150 + 52 * len(names), legend=dict(orientation="h", y=1, yanchor="bottom", yref="container", x=0))
     text = "Marker: mean over users; bar: its 95 % interval. Slices: " + ", ".join(slices) + "."
-    return caption(fig.update_layout(margin_t=80, legend_yanchor="top", showlegend=len(slices) > 1), text)
+    return caption(fig.update_layout(margin_t=72, legend_yanchor="top", showlegend=len(slices) > 1), text)
 
 
 def comparison(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> go.Figure:
@@ -89,44 +90,33 @@ def comparison(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) ->
     """
     if not comparisons:
         raise InputError("There is nothing to compare: give at least one comparison.")
-    adjusted = holm([one.p for one in comparisons])
-    fig = go.Figure()
-    labels, values = [], []
-    for k, (one, p) in enumerate(zip(comparisons, adjusted)):
-        sure = p < level
-        bold = (lambda text: f"<b>{text}</b>") if sure else (lambda text: text)
-        labels.append(
-            bold(f"{escape(one.a)} − {escape(one.b)}")
-            + f"<br><span style='font-size:11px'>{escape(one.metric)}, {escape(one.slice)}</span>"
-        )
-        values.append(bold(f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}]  {_p(p)}"))
-        tint = colour(0 if one.difference > 0 else 1) if sure else MUTED
+    fig, labels = go.Figure(), []
+    for k, (one, p) in enumerate(zip(comparisons, holm([one.p for one in comparisons]))):
+        sure = _sure(one, p, level)
+        names = f"{escape(one.a)} − {escape(one.b)}"
+        tone = colour(0 if one.difference > 0 else 1) if sure else MUTED
+        facts = f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}], {_p(p)}"
+        names = f"<b>{names}</b>" if sure else names
+        labels.append(f"{names}<br><sub>{escape(one.metric)}, {escape(one.slice)}: {facts}</sub>")
+        line = dict(color=tone, width=2)
         fig.add_scatter(
             x=[one.difference], y=[k], mode="markers", showlegend=False,
-            marker=dict(symbol="square" if sure else "square-open", size=10, color=tint, line_width=1.6),
-            error_x=dict(array=[one.high - one.difference], arrayminus=[one.difference - one.low], color=tint, thickness=1.8, width=5),
-            hovertemplate=f"{one.mean_a:.4f} against {one.mean_b:.4f}<br>{one.users:,} users, {one.seeds} seeds<br>{_p(p)} after Holm<extra></extra>",
+            marker=dict(symbol="square" if sure else "square-open", size=10, color=tone, line=line),
+            error_x=_bars([one.high - one.difference], [one.difference - one.low], color=tone),
+            hovertemplate=f"{one.mean_a:.4f} against {one.mean_b:.4f}<br>{one.users:,} users, {one.seeds} seeds<br>"
+            f"{facts}<extra></extra>",
         )  # fmt: skip
-    for k, text in enumerate(values):
-        fig.add_annotation(
-            x=1.01, xref="paper", xanchor="left", y=k, text=text, showarrow=False, font_size=12, align="left"
-        )
     fig.add_vline(x=0, line=dict(color=INK, width=1))
-    axis_names(fig, "paired difference (first − second)", "comparison")
-    fig.update_yaxes(
-        tickvals=list(range(len(labels))),
-        ticktext=labels,
-        range=[len(labels) - 0.4, -0.6],
-        title_text="",
-        showgrid=False,
-    )
-    style(fig, height=120 + 46 * len(labels))
-    n = len(comparisons)
+    axis_names(fig, "paired difference (first − second; metrics run from 0 to 1)", "")
+    fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, tickfont_color=INK, showgrid=False)
+    fig.update_yaxes(range=[len(labels) - 0.4, -0.6])
+    style(fig, height=130 + 46 * len(labels), margin_t=40)
     text = (
-        f"Difference of means over the same users and seeds, with its 95 % interval. Filled and bold: p below {level:g} after "
-        f"Holm's correction over {n} comparison{'s' * (n > 1)}. Right of the line, the first is better."
+        "Difference of means over the same users and seeds, with its 95 % interval. Filled and bold: the interval "
+        f"excludes 0, and p, corrected by Holm over the {len(comparisons)} shown, is below {level:g}. "
+        "Right of the line, the first is better."
     )
-    return caption(fig.update_layout(margin=dict(r=250, t=30)), text, width=130)
+    return caption(fig, text)
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -146,7 +136,7 @@ def earned(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> set
     """
     won: dict[Earned, bool] = {}
     for one, p in zip(comparisons, holm([one.p for one in comparisons])):
-        sure = p < level and (one.low > 0 or one.high < 0)
+        sure = _sure(one, p, level)
         for name, wins in ((one.a, one.difference > 0), (one.b, one.difference < 0)):
             key = (name, one.slice, one.metric)
             won[key] = won.get(key, True) and sure and wins
@@ -180,7 +170,8 @@ def table(
         "Mean over users ± half of its 95 % interval. Bold: best, and better than every other by the paired comparison."
     )
     return Html(
-        f'<table class="mm-scores"><thead><tr><th>slice</th><th>model</th>{head}<th>users</th></tr></thead>{blocks}</table>'
+        f'<table class="mm-scores"><thead><tr><th>slice</th><th>model</th>{head}<th>users</th></tr>'
+        f"</thead>{blocks}</table>"
         f'<div class="mm-note">{note}</div>'
     )
 
@@ -188,22 +179,23 @@ def table(
 def _block(
     rows: pd.DataFrame, part: str, names: Sequence[str], metrics: Sequence[str], bold: Collection[Earned], digits: int
 ) -> str:
-    best = {metric: rows.loc[rows["metric"] == metric, "mean"].max() for metric in metrics}
-    lines = []
+    """The rows of one slice; a name without a measurement gets a dash."""
+    known = {(row["name"], row["metric"]): row for row in rows.to_dict("records")}
+    best = rows.groupby("metric")["mean"].max()
+    lines: list[str] = []
     for name in names:
-        cells, users = "", 0
+        cells = ""
         for metric in metrics:
-            one = rows[(rows["name"] == name) & (rows["metric"] == metric)]
-            if one.empty:
+            row = known.get((name, metric))
+            if row is None:
                 cells += "<td>–</td>"
                 continue
-            mean, half = one["mean"].iat[0], (one["high"].iat[0] - one["low"].iat[0]) / 2
-            text = f"{mean:.{digits}f}"
-            text = f"<b>{text}</b>" if mean == best[metric] and (name, part, metric) in bold else text
-            cells, users = cells + f"<td>{text} <small>± {half:.{digits}f}</small></td>", int(one["users"].iat[0])
-        lines.append(
-            f"<tr><td>{escape(part) if not lines else ''}</td><td>{escape(name)}</td>{cells}<td>{users:,}</td></tr>"
-        )
+            mean = f"{row['mean']:.{digits}f}"
+            mean = f"<b>{mean}</b>" if row["mean"] == best[metric] and (name, part, metric) in bold else mean
+            cells += f"<td>{mean} <small>± {(row['high'] - row['low']) / 2:.{digits}f}</small></td>"
+        users = max((row["users"] for (owner, _), row in known.items() if owner == name), default=0)
+        first = "" if lines else escape(part)
+        lines.append(f"<tr><td>{first}</td><td>{escape(name)}</td>{cells}<td>{users:,}</td></tr>")
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
@@ -216,6 +208,14 @@ def _means(named: Mapping[str, ScoresLike], metrics: Sequence[str]) -> pd.DataFr
         if metric not in known:
             raise InputError(f"{metric!r} was not measured; there are {', '.join(known)}.{closest(metric, known)}")
     return found[found["metric"].isin(metrics)]
+
+
+def _sure(one: ComparisonLike, p: float, level: float) -> bool:
+    return p < level and (one.low > 0 or one.high < 0)
+
+
+def _bars(up: Any, down: Any, **look: Any) -> dict[str, Any]:
+    return dict(type="data", symmetric=False, array=up, arrayminus=down, thickness=1.8, width=5, **look)
 
 
 def _p(p: float) -> str:

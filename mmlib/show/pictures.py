@@ -59,12 +59,12 @@ def _thumbnail(path: Path, changed: int, pixels: int) -> str:
     try:
         with Image.open(path) as image:
             image.draft("RGB", (2 * pixels, 2 * pixels))
-            image = ImageOps.exif_transpose(image).convert("RGBA")
+            picture = ImageOps.exif_transpose(image).convert("RGBA")
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError):
         return PLACEHOLDER
-    image.thumbnail((pixels, pixels))
-    white = Image.new("RGB", image.size, "white")
-    white.paste(image, mask=image.getchannel("A"))
+    picture.thumbnail((pixels, pixels))
+    white = Image.new("RGB", picture.size, "white")
+    white.paste(picture, mask=picture.getchannel("A"))
     out = io.BytesIO()
     white.save(out, "WEBP", quality=55, method=4)
     return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()

@@ -41,7 +41,7 @@ TEMPLATE = go.layout.Template(
         margin=dict(l=70, r=24, t=64, b=60),
         xaxis=_axis,
         yaxis=_axis,
-        legend=dict(font=dict(size=12), itemsizing="constant"),
+        legend=dict(font=dict(size=12)),
         annotationdefaults=dict(font=dict(size=13)),
         hoverlabel=dict(
             bgcolor="white", bordercolor="#b5bac0", font=dict(family=FONT, size=13, color=INK), align="left"
@@ -52,7 +52,7 @@ TEMPLATE = go.layout.Template(
 
 def style(fig: go.Figure, *, title: str = "", height: int = HEIGHT, **layout: Any) -> go.Figure:
     """Give ``fig`` the house template, a title and a height in pixels; ``layout`` goes to ``update_layout``."""
-    fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=64 if title else 40, b=60))
+    fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=64, b=60))
     return fig.update_layout(title_text=title or None, **layout)
 
 
@@ -96,6 +96,15 @@ def category_styles(categories: Iterable[str], *, most: int = len(PALETTE)) -> d
     names = sorted(counts, key=lambda name: (-counts[name], name))[:most]
     found = {name: Style(PALETTE[k % len(PALETTE)], SYMBOLS[k % len(SYMBOLS)]) for k, name in enumerate(names)}
     return {**found, OTHER: Style("#9aa0a6", "circle-open")}
+
+
+def log_ticks(values: np.ndarray) -> list[float]:
+    """1, 2, 5, 10, 20, ... over the range of ``values``, for an axis on which a power of ten alone says little."""
+    if len(values) == 0:
+        return [1]
+    low, high = int(np.floor(np.log10(min(values)))), int(np.ceil(np.log10(max(values))))
+    ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in (1, 2, 5)]
+    return ticks if high - low <= 2 else ticks[::3]
 
 
 def colour(k: int) -> str:

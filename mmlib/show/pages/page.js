@@ -20,7 +20,7 @@
 
   const source = document.getElementById("figures");
   const figures = source ? Object.entries(JSON.parse(source.textContent)) : [];
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+  const config = { responsive: true, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
                    toImageButtonOptions: { format: "svg" } };
 
   function draw() { // one at a time, so that the page can be read and scrolled meanwhile
