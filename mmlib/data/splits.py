@@ -56,9 +56,9 @@ def random_by_user(data: Dataset, ratio: str = "8:1:1", *, seed: int = 0, valid:
     n_valid, n_test = _sizes(n, numbers, share)
     parts = _cut(_random_position(user, seed), user, n - n_valid - n_test, n - n_test)
     short = int(((n > 0) & (n < 3)).sum())
-    protocol = f"random per user, {ratio}" + ("" if len(numbers) == 3 else f", {valid:.3g} of train for validation")
+    made = "" if len(numbers) == 3 else f", {100 * valid:.3g}% of train for validation"
     notes = (f"{short} users have fewer than three interactions; they are in the training part only.",) if short else ()
-    return _noted(data, notes).with_parts(parts[row], protocol, seed)
+    return _noted(data, notes).with_parts(parts[row], f"random per user, {ratio}{made}", seed)
 
 
 def given(data: Dataset, *, seed: int = 0, valid: float = 0.1) -> Dataset:
@@ -78,7 +78,7 @@ def given(data: Dataset, *, seed: int = 0, valid: float = 0.1) -> Dataset:
     protocol, drawn = "given with the data", None
     if "valid" not in parts:
         parts = _valid_from_train(data, parts, seed, _share(valid))
-        protocol, drawn = f"given with the data, {valid:.3g} of train for validation", seed
+        protocol, drawn = f"given with the data, {100 * valid:.3g}% of train for validation", seed
     split = data.with_parts(parts, protocol, drawn)
     lost = {part: split.split.unseen[f"{part} users"] for part in ("valid", "test")}  # type: ignore[union-attr]
     notes = tuple(

@@ -8,35 +8,27 @@ from typing import Any
 from ..errors import InputError, closest
 from .table_files import KINDS, header
 
-FACTS = (
-    "brand",
-    "maker",
-    "director",
-    "directors",
-    "actors",
-    "cast",
-    "author",
-    "authors",
-    "artist",
-    "material",
-    "colour",
+_FACTS = (
+    "brand maker director directors actors cast author authors artist material colour color pattern features feature "
+    "tags keywords"
 )
-FACTS += ("color", "pattern", "features", "feature", "tags", "keywords")
-PROSE = ("description", "text", "plot", "overview", "synopsis", "summary", "abstract", "about", "details")
-USUAL: dict[str, tuple[str, ...]] = {  # the better names first; lower case, letters and digits only
-    "user": ("user", "userid", "uid", "reviewerid", "customerid", "customer", "visitorid", "memberid", "reviewer"),
-    "item": ("item", "itemid", "iid", "asin", "parentasin", "productid", "product", "movieid", "movie", "articleid",
-             "bookid", "isbn", "sku", "gameid", "businessid"),
-    "rating": ("rating", "ratings", "overall", "stars", "score"),
-    "time": ("timestamp", "time", "unixreviewtime", "datetime", "date", "createdat"),
-    "review": ("review", "reviewtext", "reviewbody", "comment", "text"),
-    "part": ("part", "split", "set", "subset", "xlabel"),
-    "title": ("title", "name", "itemname", "productname", "producttitle", "movietitle"),
-    "image": ("image", "images", "picture", "poster", "photo", "imagepath", "imagefile", "img", "cover", "posterpath",
-              "thumbnail", "imageurl", "imurl", "posterurl"),
-    "category": ("category", "categories", "genre", "genres", "maincategory", "producttype", "department"),
-    "text": PROSE + FACTS,
-}  # fmt: skip
+_PROSE = "description text plot overview synopsis summary abstract about details"
+_USUAL = {  # the better names first; lower case, letters and digits only
+    "user": "user userid uid reviewerid customerid customer visitorid memberid reviewer",
+    "item": "item itemid iid asin parentasin productid product movieid movie articleid bookid isbn sku gameid "
+    "businessid",
+    "rating": "rating ratings overall stars score",
+    "time": "timestamp time unixreviewtime datetime date createdat",
+    "review": "review reviewtext reviewbody comment text",
+    "part": "part split set subset xlabel",
+    "title": "title name itemname productname producttitle movietitle",
+    "image": "image images picture poster photo imagepath imagefile img cover posterpath thumbnail imageurl imurl "
+    "posterurl",
+    "category": "category categories genre genres maincategory producttype department",
+    "text": f"{_PROSE} {_FACTS}",
+}
+FACTS, PROSE = tuple(_FACTS.split()), tuple(_PROSE.split())
+USUAL = {role: tuple(names.split()) for role, names in _USUAL.items()}
 CONTENT = ("title", "text", "image", "category")
 TABLES = {  # which of several tables is meant
     "interactions": ("interactions", "ratings", "purchases", "reviews", "events", "clicks", "inter"),
