@@ -1,0 +1,212 @@
+"""Contrastive tuning of CLIP on a catalogue's own picture-text pairs."""
+
+import math
+import os
+import re
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import islice
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from ..data.dataset import Dataset
+from ..errors import InputError, one_of
+from ..kernels.contrast import info_nce
+from ..progress import progress
+from .clip import Clip
+from .extract import item_texts
+from .pictures import Unreadable, ahead, read
+from .words import pool, windows
+
+HOTTEST = math.log(100)  # CLIP's limit on the logarithm of 1 / temperature
+HEADS = re.compile(r"(visual\.(proj|head|attnpool)|text_projection|text\.(text_projection|proj))(\.|$)")
+
+
+class Pairs(NamedTuple):
+    """A batch of pictures with their texts.
+
+    Args:
+        pixels: [b, 3, h, w] uint8, as ``Clip.pixels`` gives them.
+        tokens: [b, context] int64, one window of each text.
+        crops: [b, 3] float32 in [0, 1): how much to crop, and where (down, across).
+    """
+
+    pixels: Tensor
+    tokens: Tensor
+    crops: Tensor
+
+
+class ContrastiveTuning(nn.Module):
+    r"""Teaches a picture and its text to find each other among those of other items.
+
+    The symmetric softmax loss of CLIP (Radford et al., ICML 2021, fig. 3) with a learnt temperature, clamped so that
+    1 / temperature stays between 1 and 100. Each epoch sees every item once, with one window of its text drawn at
+    random and its picture cropped a little; pictures are never flipped, as words on them would be, and their colours
+    stay. A tenth of the items is held out to validate. Give it to ``fit``; afterwards ``clip`` is the tuned encoder.
+
+    Args:
+        clip: the encoder, tuned in place.
+        data: its items with both a picture and a text; unreadable pictures are left out.
+        freeze: ``"none"``; ``"image"``, the picture tower stays as it is (LiT: Zhai et al., CVPR 2022); ``"towers"``:
+            only the last projections of both are trained.
+        held_out: share of the items used to validate, drawn with ``seed``.
+        crop: a training picture keeps at least 1 - ``crop`` of its height and width; 0 keeps it whole.
+        memory: GiB of decoded pictures to hold; a larger catalogue is decoded anew in each epoch, ahead of the model.
+        workers: threads that decode; ``None``: as many as there are processors, at most 16.
+
+    Raises:
+        InputError: when fewer than 20 items have both, or there is nothing to train under ``freeze``.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        data: Dataset,
+        *,
+        freeze: str = "none",
+        held_out: float = 0.1,
+        crop: float = 0.2,
+        memory: float = 2.0,
+        workers: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.freeze = one_of("freeze", freeze, ("none", "image", "towers"))
+        self.clip, self.data, self.crop, self.held_out, self.seed = clip, data, crop, held_out, seed
+        self.workers = workers or min(16, os.cpu_count() or 1)
+        texts = item_texts(data)
+        self.items = [item for item in range(data.n_items) if texts[item] and data.items["image"].iat[item]]
+        if len(self.items) < 20:
+            raise InputError(
+                f"{len(self.items)} items of {data.name} have both a picture and a text; tuning needs at least 20. "
+                "Use a pretrained encoder as it is (encoder_epochs = 0)."
+            )
+        self._freeze()
+        cut = [windows(texts[item], clip) for item in self.items]
+        self._tokens, self._weights = (torch.cat(parts) for parts in zip(*cut))
+        self._counts = torch.tensor([len(tokens) for tokens, _ in cut])
+        self._starts = self._counts.cumsum(0) - self._counts
+        order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(seed))
+        held = max(1, round(held_out * len(order)))
+        self._held, self._train = order[:held].sort().values, order[held:].sort().values
+        self._kept = self._decoded() if self._size() <= memory * 2**30 else None
+
+    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Pairs]:
+        """One epoch: every training item once, in random order, in batches of nearly equal size."""
+        order = self._train[torch.randperm(len(self._train), generator=generator)]
+        window = self._starts[order] + (torch.rand(len(order), generator=generator) * self._counts[order]).long()
+        crops = torch.rand(len(order), 3, generator=generator)
+        with closing(self._pictures(order)) as pictures:
+            for part in torch.arange(len(order)).tensor_split(math.ceil(len(order) / batch_size)):
+                pixels = list(islice(pictures, len(part)))
+                kept = part[torch.tensor([picture is not None for picture in pixels])]
+                if len(kept) > 1:
+                    stacked = torch.stack([picture for picture in pixels if picture is not None])
+                    yield Pairs(stacked, self._tokens[window[kept]], crops[kept])
+
+    def loss(self, batch: Pairs) -> dict[str, Tensor]:
+        """The mean of both directions' cross-entropy, each picture against the batch's texts and the reverse."""
+        scale = self.clip.model.logit_scale
+        with torch.no_grad():
+            scale.clamp_(0, HOTTEST)
+        pixels, tokens, crops = (part.to(self.clip.device) for part in batch)
+        images = self.clip.image(self.clip.normalise(_cropped(pixels.float(), crops, self.crop)))
+        texts = self.clip.text(tokens)
+        return {"contrastive": info_nce(images, texts, temperature=(-scale).exp(), normalise=False)}
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """How well held-out texts find their own picture among the held-out ones.
+
+        Returns:
+            ``retrieval@10``: the share found among the first ten; ``mrr``: the mean of 1 / rank. An equally
+            similar picture counts as ahead.
+        """
+        images, kept = self._image_vectors(self._held)
+        texts = self._text_vectors(self._held)[kept]
+        own = (texts * images).sum(1)
+        rank = torch.cat(
+            [
+                (part @ images.T >= mine.unsqueeze(1) - 1e-6).sum(1)
+                for part, mine in zip(texts.split(1024), own.split(1024))
+            ]
+        )
+        return {"retrieval@10": float((rank <= 10).float().mean()), "mrr": float((1 / rank.clamp(min=1)).mean())}
+
+    def describe(self) -> dict[str, Any]:
+        """Every option in force, and the encoder that is tuned."""
+        options = {name: getattr(self, name) for name in ("freeze", "held_out", "crop", "seed")}
+        return {"model": "ContrastiveTuning", "encoder": self.clip.name, "data": self.data.key} | options
+
+    def train(self, mode: bool = True) -> "ContrastiveTuning":
+        """Frozen towers stay in evaluation mode: their batch norms and dropouts too."""
+        super().train(mode)
+        if self.freeze == "towers":
+            self.clip.eval()
+        elif self.freeze == "image":
+            self.clip.model.visual.eval()
+        return self
+
+    def _freeze(self) -> None:
+        named = dict(self.clip.model.named_parameters())
+        heads = {name for name in named if HEADS.match(name)}
+        if self.freeze == "towers" and {name.startswith("visual.") for name in heads} != {True, False}:
+            raise InputError(f"{self.clip.name} has no last projection on both towers; use freeze='none' or 'image'.")
+        for name, value in named.items():
+            frozen = {"none": False, "image": name.startswith("visual."), "towers": name not in heads}[self.freeze]
+            value.requires_grad_(not frozen or name == "logit_scale")
+
+    def _size(self) -> int:
+        return len(self.items) * self.clip.pixels(Image.new("RGB", (8, 8))).numel()
+
+    def _decode(self, row: int) -> Tensor | None:
+        path = self.data.image_path(self.items[row])
+        try:
+            return path and self.clip.pixels(read(path))
+        except Unreadable:
+            return None
+
+    def _decoded(self) -> list[Tensor | None]:
+        coming = ahead(self._decode, range(len(self.items)), workers=self.workers, most=1024)
+        return list(progress(coming, "decoding pictures", total=len(self.items), unit="picture"))
+
+    def _pictures(self, rows: Tensor) -> Generator[Tensor | None, None, None]:
+        if self._kept is None:
+            yield from ahead(self._decode, rows.tolist(), workers=self.workers, most=512)
+        else:
+            yield from (self._kept[row] for row in rows.tolist())
+
+    def _image_vectors(self, rows: Tensor, size: int = 256) -> tuple[Tensor, Tensor]:
+        """Vectors [m, d] of the pictures that can be read, and which of ``rows`` they are [m]."""
+        vectors, kept = [], []
+        with closing(self._pictures(rows)) as pictures:
+            for start in range(0, len(rows), size):
+                found = {start + i: picture for i, picture in enumerate(islice(pictures, size)) if picture is not None}
+                if found:
+                    vectors.append(self.clip.image(torch.stack(list(found.values())).to(self.clip.device)))
+                    kept += list(found)
+        return torch.cat(vectors), torch.tensor(kept)
+
+    def _text_vectors(self, rows: Tensor, size: int = 256) -> Tensor:
+        """Vectors [n, d] of the whole texts."""
+        owner = torch.repeat_interleave(torch.arange(len(rows)), self._counts[rows])
+        window = torch.cat([torch.arange(n) + s for n, s in zip(self._counts[rows], self._starts[rows])])
+        device = self.clip.device
+        vectors = torch.cat([self.clip.text(self._tokens[part].to(device)) for part in window.split(size)])
+        return pool(vectors, owner.to(device), self._weights[window].to(device), len(rows))
+
+
+def _cropped(pixels: Tensor, crops: Tensor, most: float) -> Tensor:
+    """Each picture cut to 1 - ``most`` .. 1 of its sides, somewhere, and scaled back: [b, 3, h, w] float32."""
+    if most == 0:
+        return pixels
+    keep = 1 - most * crops[:, 0]
+    shift = (1 - keep).unsqueeze(1) * (2 * crops[:, 1:] - 1)  # of the crop's middle, in half sides
+    theta = pixels.new_zeros(len(pixels), 2, 3)
+    theta[:, 0, 0] = theta[:, 1, 1] = keep
+    theta[:, :, 2] = shift
+    return F.grid_sample(pixels, F.affine_grid(theta, list(pixels.shape), align_corners=False), align_corners=False)
