@@ -57,7 +57,7 @@ def random_by_user(data: Dataset, ratio: str = "8:1:1", *, seed: int = 0, valid:
     parts = _cut(_random_position(user, seed), user, n - n_valid - n_test, n - n_test)
     short = int(((n > 0) & (n < 3)).sum())
     made = "" if len(numbers) == 3 else f", {100 * valid:.3g}% of train for validation"
-    notes = (f"{short} users have fewer than three interactions; they are in the training part only.",) if short else ()
+    notes = (f"Users with fewer than three interactions, in the training part only: {short}.",) if short else ()
     return _noted(data, notes).with_parts(parts[row], f"random per user, {ratio}{made}", seed)
 
 
@@ -82,8 +82,8 @@ def given(data: Dataset, *, seed: int = 0, valid: float = 0.1) -> Dataset:
     split = data.with_parts(parts, protocol, drawn)
     lost = {part: split.split.unseen[f"{part} users"] for part in ("valid", "test")}  # type: ignore[union-attr]
     notes = tuple(
-        f"{count} users of the {part} part have no training interaction: a model can rank for them by popularity or "
-        "content only, and their results are part of the mean."
+        f"Users of the {part} part without a training interaction: {count}. A model knows nothing of them, and their "
+        "results are part of the mean."
         for part, count in lost.items()
         if count
     )
@@ -166,7 +166,9 @@ def _first_part(data: Dataset, parts: np.ndarray) -> tuple[Dataset, np.ndarray]:
     late = rank > first[row]
     if not late.any():
         return data, parts
-    note = f"{int(late.sum())} interactions were in a later part too; each pair is kept in the first part that has it."
+    note = (
+        f"Interactions that were in an earlier part too: {int(late.sum())}; each pair is kept in the first that has it."
+    )
     kept = replace(data, interactions=data.interactions[~late].reset_index(drop=True))
     return _noted(kept, (note,)), parts[~late]
 

@@ -54,7 +54,7 @@ def content(
     for name in told:
         silent = int((raw[name].str.strip() == "").sum())
         if silent and _is_prose(name, raw[name].tolist()):
-            notes.append(f"{silent} items have no {name}.")
+            notes.append(f"Items without {name}: {silent}.")
     others = [name for name in head if name != item and name not in COLUMNS]
     return _unique(pd.concat([table, raw[others]], axis=1), path, notes), images
 
@@ -117,7 +117,9 @@ def _unique(table: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
     again = table.duplicated("id")
     if again.any():
         some = ", ".join(table.loc[again, "id"].unique()[:3])
-        notes.append(f"{path.name}: {int(again.sum())} rows repeat an item, such as {some}; its first row is kept.")
+        notes.append(
+            f"{path.name}: rows that repeat an item: {int(again.sum())}, such as {some}; its first row is kept."
+        )
     return table[~again].reset_index(drop=True)
 
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -25,6 +25,7 @@ def pictures(
         InputError: when a path leads out of ``folder``.
     """
     names, how = _named(folder, path, raw, ids, columns)
+    names = [name.replace("\\", "/") for name in names]
     if how is None:
         notes.append("There are no pictures: no column that names them, and no folder images with files named by id.")
         return names, None, None
@@ -32,17 +33,17 @@ def pictures(
         names = _flagged(names, raw[f"{how}_flag"], f"{how}_flag", notes)
     web = sum(name.startswith(("http://", "https://")) for name in names)
     if web:
-        notes.append(f"{path.name}: {web} pictures are web addresses; they count as absent until they are files here.")
+        notes.append(f"{path.name}: pictures that are web addresses: {web}; absent until they are files in the folder.")
         names = ["" if name.startswith(("http://", "https://")) else name for name in names]
     names = [_inside(name, place, path, raw) for place, name in enumerate(names)]
     base = _base(folder, names)
     there = [bool(name) and _is_picture(folder, base / name, path) for name in names]
     absent = [name for name, found in zip(names, there) if name and not found]
     if absent:
-        notes.append(f"{path.name}: {len(absent)} pictures are named but absent, such as {', '.join(absent[:3])}.")
+        notes.append(f"{path.name}: pictures named but absent: {len(absent)}, such as {', '.join(absent[:3])}.")
     without = len(names) - sum(there)
     if without:
-        notes.append(f"{without} items have no picture.")
+        notes.append(f"Items without a picture: {without}.")
     return *_shortened(base, [name if found else "" for name, found in zip(names, there)]), how
 
 
@@ -54,7 +55,7 @@ def _named(
         return _from_pattern(given, raw, path), given
     column = names_of.column("image", columns, list(raw.columns), path)
     if column:
-        return raw[column].str.strip().str.replace("\\", "/").tolist(), column
+        return raw[column].str.strip().tolist(), column
     for name in FOLDERS if "image" not in columns else ():
         if (folder / name).is_dir():
             files = {file.stem: file.name for file in sorted((folder / name).iterdir()) if file.suffix.lower() in KINDS}
@@ -78,9 +79,9 @@ def _flagged(names: list[str], flags: pd.Series, column: str, notes: list[str]) 
     flags = flags.str.strip().str.lower()
     for flag, count in flags.value_counts().items():
         if flag == "placeholder":
-            notes.append(f"{count} pictures are placeholders by {column}; they count as absent.")
+            notes.append(f"Placeholder pictures by {column}: {count}; they count as absent.")
         elif flag not in ("", "ok", "none"):
-            notes.append(f"{count} pictures are '{flag}' by {column}; they are kept.")
+            notes.append(f"Pictures called '{flag}' by {column}: {count}; they are kept.")
     return ["" if flag == "placeholder" else name for name, flag in zip(names, flags)]
 
 
@@ -89,7 +90,7 @@ def _inside(name: str, place: int, path: Path, raw: pd.DataFrame) -> str:
     if not name:
         return ""
     short = os.path.normpath(name).replace(os.sep, "/")
-    if short.startswith(("..", "/")) or PurePosixPath(name).is_absolute() or re.match(r"[A-Za-z]:", name):
+    if short.split("/")[0] in ("..", "") or re.match(r"[A-Za-z]:", name):
         raise InputError(
             f"{path}: the picture in row {row_of(raw, place)} is {name!r}, which lies outside the catalogue's folder. "
             "Copy it into the folder and name it relative to that."

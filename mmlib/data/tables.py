@@ -145,12 +145,12 @@ def _item_ids(table: pd.DataFrame, described: pd.DataFrame, notes: list[str]) ->
     unknown = bought[~bought.isin(listed)]
     if len(unknown):
         notes.append(
-            f"{len(unknown)} items have interactions but no row among the items, such as {_some(unknown)}; "
-            "they are kept without title, text and picture."
+            f"Items with interactions but no row of their own: {len(unknown)}, such as {_some(unknown)}; kept without "
+            "title, text and picture."
         )
     never = listed[~listed.isin(bought)]
     if len(never):
-        notes.append(f"{len(never)} items have no interaction, such as {_some(never)}; they are kept.")
+        notes.append(f"Items without an interaction: {len(never)}, such as {_some(never)}; kept.")
     return listed.append(unknown)
 
 
@@ -159,7 +159,7 @@ def _once(table: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
     repeated = int(table.duplicated(["user", "item"]).sum())
     if repeated == 0:
         return table
-    notes.append(f"{path.name}: {repeated} repeated interactions of the same user and item; the earliest is kept.")
+    notes.append(f"{path.name}: repeated interactions of the same user and item: {repeated}; the earliest is kept.")
     rank = table["part"].map({part: place for place, part in enumerate(PARTS)}).fillna(len(PARTS))
     keys = [np.arange(len(table)), rank.to_numpy()]
     if "time" in table:
