@@ -1,0 +1,50 @@
+"""A notebook-first research workbook for multimodal recommendation.
+
+What pages call is here by its short name and imported on first use, so that ``import mmlib`` costs nothing and
+the numeric parts work without the notebook packages.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_FROM = {
+    ".data": ("Dataset",),
+    ".errors": ("InputError",),
+    ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm"),
+    ".pretrainers": ("MMCPR", "content_mean"),
+    ".recommenders": ("BPR", "LightGCN", "MixGCF"),
+    ".training": ("Fit",),
+    ".vectors": ("Embeddings", "Features"),
+    ".workbook.page": ("begin",),
+    ".workbook.stages": ("encoder", "extract", "fit", "load", "recommender", "seed", "start_vectors"),
+}
+_ROOMS = ("data", "encoders", "evaluation", "graphs", "kernels", "pretrainers", "recommenders", "show", "training", "workbook")
+_HOME = {name: module for module, names in _FROM.items() for name in names}
+
+__all__ = sorted([*_HOME, *_ROOMS])  # noqa: PLE0605
+
+if TYPE_CHECKING:
+    from . import data, encoders, evaluation, graphs, kernels, pretrainers, recommenders, show, training, workbook
+    from .data import Dataset
+    from .errors import InputError
+    from .evaluation import Comparison, Scores, compare, evaluate, holm
+    from .pretrainers import MMCPR, content_mean
+    from .recommenders import BPR, LightGCN, MixGCF
+    from .training import Fit
+    from .vectors import Embeddings, Features
+    from .workbook.page import begin
+    from .workbook.stages import encoder, extract, fit, load, recommender, seed, start_vectors
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name], __name__), name)
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"mmlib has no {name!r}; it has {', '.join(__all__)}.")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,158 @@
+"""The steps that pages call, cached: done once, shared by all pages and runs, continued after a kill."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+from ..data import Dataset
+from ..data import load as load_dataset
+from ..encoders import Clip, ContrastiveTuning
+from ..encoders import extract as extract_features
+from ..encoders import load as load_encoder
+from ..errors import InputError, one_of
+from ..files import digest, read_json, whole, write_json
+from ..pretrainers import MMCPR, content_mean
+from ..recommenders import BPR, LightGCN, MixGCF
+from ..training import Fit
+from ..training import fit as train
+from ..vectors import Embeddings, Features
+from .cache import cached
+from .places import outputs
+
+RECOMMENDERS: dict[str, Callable[..., Any]] = {"bpr": BPR, "lightgcn": LightGCN, "mixgcf": MixGCF}
+STARTS = ("random", "content", "mmcpr")
+
+
+def load(
+    dataset: str = "toy",
+    *,
+    split: str = "8:1:1",
+    split_seed: int = 0,
+    columns: dict[str, Any] | None = None,
+    shop: dict[str, Any] | None = None,
+) -> Dataset:
+    """A catalogue, split: the generated shop, or a folder; see ``data.load``. The shop is drawn once and kept."""
+    folder = outputs() / "cache" / "shop" / digest(shop or {}) if dataset == "toy" else None
+    return load_dataset(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop, folder_for_toy=folder)
+
+
+def seed(value: int) -> None:
+    """Seed what models draw their initial weights from."""
+    torch.manual_seed(value)
+
+
+def fit(model: Any, **options: Any) -> Fit:
+    """``training.fit`` from the cache where the same model was trained the same way; else trained and kept.
+
+    The same means: class, options, data, features, initial weights, training options and code. A training that
+    was killed continues from its last epoch.
+    """
+    inputs = {
+        "model": getattr(model, "describe", dict)(),
+        "options": {name: str(value) for name, value in options.items()},
+    }
+    inputs |= {"class": type(model).__name__, "data": model.data.key, "weights": digest(*_tensors(model))}
+    initial = model
+
+    def build(folder: Path) -> None:
+        result = train(initial, checkpoint=folder / "checkpoint.pt", **options)
+        with whole(folder / "weights.safetensors") as partial:
+            save_file(_own(dict(result.model.state_dict())), partial)
+        with whole(folder / "history.parquet") as partial:
+            result.history.to_parquet(partial)
+        write_json(folder / "fit.json", {"best_epoch": result.best_epoch, "seconds": result.seconds})
+        (folder / "checkpoint.pt").unlink(missing_ok=True)
+
+    def back(folder: Path) -> Fit:
+        model.load_state_dict(load_file(folder / "weights.safetensors"))
+        return Fit(model.eval(), pd.read_parquet(folder / "history.parquet"), **read_json(folder / "fit.json"))
+
+    code = ["mmlib.training", "mmlib.learner", "mmlib.graphs", "mmlib.kernels", "mmlib.evaluation.ranking"]
+    return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=[*code, type(model).__module__])
+
+
+def encoder(
+    data: Dataset, name: str = "small", *, epochs: int = 20, lr: float = 5e-4, batch_size: int = 128, seed: int = 0
+) -> tuple[Clip, Fit | None]:
+    """An encoder of pictures and words, fine-tuned on the catalogue's own pairs unless ``epochs`` is 0.
+
+    Args:
+        name: see ``encoders.load``; ``"small"`` starts from random weights, so it needs epochs.
+
+    Returns:
+        The encoder, and how its training went (``None`` without training).
+    """
+    if name == "small" and epochs < 1:
+        raise InputError('encoder = "small" starts from random weights: give encoder_epochs of at least 1.')
+    clip = load_encoder(name, seed=seed)
+    if epochs < 1:
+        return clip, None
+    tuning = ContrastiveTuning(clip, data, seed=seed)
+    done = fit(tuning, epochs=epochs, lr=lr, batch_size=batch_size, metric="retrieval@10", patience=None, seed=seed)
+    return done.model.clip, done
+
+
+def extract(data: Dataset, clip: Clip, **options: Any) -> Features:
+    """Vectors of every picture, text and training review; minutes once, a second afterwards. See ``encoders.extract``."""
+    inputs = {"data": data.key, "encoder": clip.about, "weights": digest(*_tensors(clip)), "options": options}
+
+    def build(folder: Path) -> None:
+        extract_features(data, clip, folder=folder / "shards", **options).save(folder)
+
+    return cached("features", inputs, build, Features.load, code=["mmlib.encoders"])
+
+
+def start_vectors(
+    data: Dataset,
+    features: Features | None,
+    start: str,
+    *,
+    dim: int = 64,
+    epochs: int = 30,
+    lr: float = 1e-3,
+    batch_size: int = 2048,
+    seed: int = 0,
+    **options: Any,
+) -> Embeddings | None:
+    """What a recommender starts from: ``None`` for ``"random"``, the content mean, or MMCPR pre-trained here.
+
+    Args:
+        start: ``"random"``, ``"content"`` or ``"mmcpr"``.
+        options: of :class:`MMCPR`.
+    """
+    one_of("start", start, STARTS)
+    if start == "random":
+        return None
+    if features is None:
+        raise InputError(f'start = "{start}" needs features: extract them first, or choose start = "random".')
+    torch.manual_seed(seed)
+    if start == "content":
+        return content_mean(data, features, dim=dim)
+    model = MMCPR(data, features, dim=dim, **options)
+    return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
+
+
+def recommender(name: str, data: Dataset, **options: Any) -> Any:
+    """A recommender by its name: ``"bpr"``, ``"lightgcn"``, ``"mixgcf"``; options it does not have are left out."""
+    import inspect
+
+    one_of("recommender", name, RECOMMENDERS)
+    model = RECOMMENDERS[name]
+    known = inspect.signature(model).parameters
+    return model(data, **{key: value for key, value in options.items() if key in known})
+
+
+def _tensors(model: torch.nn.Module) -> list[np.ndarray]:
+    """All parameters and buffers, those that are not saved among them, in a fixed order."""
+    named = sorted([*model.named_parameters(), *model.named_buffers()], key=lambda pair: pair[0])
+    return [values.detach().cpu().float().numpy() for _, values in named]
+
+
+def _own(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors without shared storage, as safetensors wants them."""
+    return {name: values.detach().cpu().clone().contiguous() for name, values in state.items()}

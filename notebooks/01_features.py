@@ -1,0 +1,111 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Features: pictures and words as vectors
+#
+# **What do the pictures and the words of this catalogue know, and do they agree?** A catalogue's content can help a
+# recommender only if its vectors place alike items close together. This page turns pictures, texts and reviews into
+# vectors, says which are missing, and looks at neighbours.
+
+# %% tags=["parameters"]
+dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
+columns: dict = {}  # which column means what; empty: recognised by their usual names
+split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+split_seed: int = 0  # seed of the split
+encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
+encoder_epochs: int = 25  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
+encoder_lr: float = 0.0005  # learning rate of the encoder
+item: int = -1  # the item to look at closely; -1 takes the most bought one
+nearest: int = 10  # neighbours a node in the content graphs
+
+# %%
+import mmlib as mm
+
+page = mm.begin("01_features", globals())
+
+# %% [markdown]
+# ## The catalogue
+
+# %%
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+catalogue
+
+# %%
+mm.show.gallery(catalogue, range(0, catalogue.n_items, max(1, catalogue.n_items // 12))[:12], title="A dozen items")
+
+# %% [markdown]
+# ## The encoder
+#
+# CLIP has two towers, one for pictures and one for words, trained so that a picture and its text land close together.
+# For a batch of $N$ pairs with cosines $s_{pq}$ and temperature $\tau$ the loss is
+#
+# $$L = -\frac{1}{2N} \sum_p \Big[ \log \frac{e^{s_{pp}/\tau}}{\sum_q e^{s_{pq}/\tau}}
+#       + \log \frac{e^{s_{pp}/\tau}}{\sum_q e^{s_{qp}/\tau}} \Big].$$
+#
+# A tenth of the items is kept aside. The validation curve says how often an item of this tenth finds its own picture
+# among the ten best for its text.
+
+# %%
+clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
+mm.show.curves(tuning) if tuning else clip.about
+
+# %% [markdown]
+# ## The vectors
+#
+# Texts longer than the encoder's context are read window by window and averaged, never cut. A picture that is missing or
+# broken gets no vector; it is listed here, and models that need one say what they put in its place.
+
+# %%
+features = mm.extract(catalogue, clip)
+features
+
+# %%
+mm.show.problems(features)
+
+# %% [markdown]
+# How long are the vectors, and how alike are two items? If all cosines crowd near one, the encoder tells little apart.
+# Items of the same category should be closer than others.
+
+# %%
+mm.show.vectors(features, catalogue)
+
+# %% [markdown]
+# ## Does a picture know its text?
+#
+# The mean cosine of an item's own picture and text, beside that of two different items. The gap is what picture and words
+# have in common.
+
+# %%
+both = features.present["image"] & features.present["text"]
+agreement = mm.show.pair_cosine(features.item["image"][both], features.item["text"][both])
+page.record(agreement=agreement, missing={row["modality"]: row["missing"] for row in features.summary()})
+agreement
+
+# %% [markdown]
+# ## Neighbours
+#
+# Choose an item: what do its picture and its words call similar? In a report this shows one item; in JupyterLab, any.
+
+# %%
+mm.show.explore.items(catalogue, features, item=None if item < 0 else item)
+
+# %% [markdown]
+# How often are the nearest neighbours of the same category? Chance is what a random pair of items would give.
+
+# %%
+purity = mm.show.neighbour_purity(catalogue, features, k=nearest)
+page.record(purity={row["modality"]: row["same category"] for row in purity.to_dict("records")})
+purity
+
+# %% [markdown]
+# ## The answer
+#
+# The table says it: the larger the gap to chance, the more this modality knows of what an item is. Whether that is also
+# what buyers care about is the question of the pages that follow.

@@ -1,0 +1,100 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Graphs: who bought what, who resembles whom
+#
+# **What do the purchases connect, and does content connect the same items?** Graph models pass vectors along edges. This
+# page builds the three kinds of edges that the workbook uses, from training purchases only, and looks at them.
+
+# %% tags=["parameters"]
+dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
+columns: dict = {}  # which column means what; empty: recognised by their usual names
+split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+split_seed: int = 0  # seed of the split
+encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
+encoder_epochs: int = 25  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
+encoder_lr: float = 0.0005  # learning rate of the encoder
+neighbours: int = 0  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
+nearest: int = 10  # neighbours a node in the content graphs
+item: int = -1  # the item to look at closely; -1 takes the most bought one
+
+# %%
+import mmlib as mm
+
+page = mm.begin("02_graphs", globals())
+
+# %%
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
+features = mm.extract(catalogue, clip)
+
+# %% [markdown]
+# ## The long tail
+#
+# A few items are bought by many, most by few; the same holds for users. Where the curve falls steeply, a recommender
+# has little to learn from, and content matters most.
+
+# %%
+mm.show.long_tail(catalogue)
+
+# %% [markdown]
+# ## Co-interaction graphs
+#
+# Two users are neighbours if they bought a common item, two items if they have a common buyer (MMCPR, section 3.3). Every
+# such pair is an edge; `neighbours` keeps only the strongest. MMCPR sums neighbours with the one-sided weight of its eq. 1,
+#
+# $$e_u^{(l+1)} = \sum_{u' \in N_u} \frac{1}{\sqrt{|N_u|}} e_{u'}^{(l)},$$
+#
+# so a node with many neighbours gets a long vector; LightGCN's symmetric weight does not do that.
+
+# %%
+people = mm.graphs.co_interaction(catalogue, "users", neighbours=neighbours)
+items = mm.graphs.co_interaction(catalogue, "items", neighbours=neighbours)
+mm.show.degrees({"users": people, "items": items})
+
+# %%
+facts = {"users": people.summary(), "items": items.summary()}
+page.record(graphs=facts)
+mm.show.facts(facts)
+
+# %% [markdown]
+# ## Content graphs
+#
+# Here an item's neighbours are the items with the closest vectors by picture or by text (MICRO and FREEDOM build on these).
+
+# %%
+content = {name: mm.graphs.nearest_neighbours(features.filled(name), nearest) for name in features.item}
+mm.show.degrees(content)
+
+# %% [markdown]
+# ## Do they agree?
+#
+# For each pair of graphs: the share of edges of the one that the other has too, beside the share that chance would give.
+# High numbers say that content repeats what purchases know; low ones that it has something of its own to add, or noise.
+
+# %%
+strongest = mm.graphs.co_interaction(catalogue, "items", neighbours=nearest, weight="count", normalisation="none")
+overlap = mm.show.graph_overlap({"purchases": strongest} | content)
+page.record(overlap=overlap.to_dict("records"))
+overlap
+
+# %% [markdown]
+# ## One item's neighbours
+#
+# Choose an item: its strongest neighbours by common buyers.
+
+# %%
+mm.show.explore.graph(catalogue, strongest, item=None if item < 0 else item)
+
+# %% [markdown]
+# ## The answer
+#
+# The overlap table is the short form: where purchases and content agree far more than chance, they tell one story twice;
+# where they do not, a model that reads both has more to work with.

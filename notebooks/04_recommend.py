@@ -1,0 +1,117 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Recommend: one recommender, one start
+#
+# **How good are the lists of this recommender from this start?** The page trains one model on the training part, stops by
+# the validation part, and reads the test part once. Sweeps run it for many starts, models and seeds.
+
+# %% tags=["parameters"]
+dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
+columns: dict = {}  # which column means what; empty: recognised by their usual names
+split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+split_seed: int = 0  # seed of the split
+encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
+encoder_epochs: int = 25  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
+encoder_lr: float = 0.0005  # learning rate of the encoder
+modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V picture, G graph
+cima_weight: float = 0.2  # lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"
+contrast: str = "elementwise"  # eq. 11 as printed ("elementwise"), or CLIP's reading of it ("softmax")
+neighbours: int = 0  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
+pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
+pretrain_lr: float = 0.001  # learning rate of MMCPR
+recommender: str = "lightgcn"  # "bpr", "lightgcn" or "mixgcf"
+start: str = "mmcpr"  # what the ID vectors start from: "random", "content" or "mmcpr"
+start_scale: str = "xavier"  # "keep" the pre-trained vectors' length, or scale them to a random start's
+start_centre: bool = True  # take the mean vector out of the start
+layers: int = 2  # hops of LightGCN and MixGCF
+candidates: int = 16  # negatives that MixGCF mixes from, M
+l2: float = 0.0001  # weight of the L2 term
+lr: float = 0.001  # learning rate of the recommender
+batch_size: int = 2048  # purchases a step
+epochs: int = 60  # passes of the recommender over the training purchases, at most
+patience: int = 10  # stop after so many epochs without a better validation; 0 never stops early
+dim: int = 64  # width of all vectors that score
+k: list[int] = [10, 20]  # lengths of the recommended lists
+few: int = 5  # "few purchases": items bought at most so often in the training part
+mask_valid: bool = True  # at test, leave validation items out of the candidates
+seed: int = 0  # of initial weights, shuffling and negatives
+
+# %%
+import mmlib as mm
+
+page = mm.begin("04_recommend", globals())
+
+# %%
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+catalogue
+
+# %% [markdown]
+# ## The start
+#
+# `start` is `"random"` (Xavier), `"content"` (the mean of an item's text and picture vectors, without any training) or
+# `"mmcpr"`. Features are made only if the start needs them.
+
+# %%
+features = None
+if start != "random":
+    clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
+    features = mm.extract(catalogue, clip)
+
+# %%
+options = {"modalities": modalities, "cima_weight": cima_weight, "contrast": contrast, "neighbours": neighbours}
+vectors = mm.start_vectors(
+    catalogue, features, start, dim=dim, epochs=pretrain_epochs, lr=pretrain_lr, batch_size=batch_size, seed=seed, **options
+)
+
+# %% [markdown]
+# ## The recommender
+#
+# All models score with an inner product and learn by BPR: a bought item should score higher than a sampled one that was
+# not bought. LightGCN averages each vector with those of its neighbours, hop by hop, before it scores; MixGCF, in
+# addition, mixes a hard negative from many candidates.
+
+# %%
+mm.seed(seed)
+options = {"layers": layers, "candidates": candidates, "l2": l2, "dim": dim}
+options |= {"start_scale": start_scale, "start_centre": start_centre}
+model = mm.recommender(recommender, catalogue, start=vectors, **options)
+mm.show.facts({"value": model.describe()})
+
+# %%
+metric = f"recall@{max(k)}"
+training = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "patience": patience, "metric": metric, "seed": seed}
+done = mm.fit(model, **training)
+mm.show.curves(done)
+
+# %% [markdown]
+# ## The test part, once
+
+# %%
+scores = mm.evaluate(done, part="test", k=k, few=few, mask_valid=mask_valid, label=f"{recommender} from {start}")
+page.record(scores, best_epoch=done.best_epoch, seconds=done.seconds)
+mm.show.table({scores.label: scores})
+
+# %%
+mm.show.scores({scores.label: scores}, metrics=[f"recall@{max(k)}", f"ndcg@{max(k)}"])
+
+# %% [markdown]
+# ## One user's list
+#
+# Does the list continue the taste of what was bought, or only repeat what everyone buys?
+
+# %%
+mm.show.explore.users(catalogue, done.embeddings, done.model.seen, k=8)
+
+# %% [markdown]
+# ## The answer
+
+# %%
+mm.show.facts({scores.label: {name: scores[name] for name in (f"recall@{max(k)}", f"ndcg@{max(k)}")}})
