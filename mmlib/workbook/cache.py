@@ -75,8 +75,8 @@ def code_version(module: str) -> str:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:
         spec = None
-    named = (spec.submodule_search_locations or [spec.origin]) if spec else []
-    places = [Path(place) for place in named if place and Path(place).exists()]
+    named = [*(spec.submodule_search_locations or []), spec.origin] if spec else []
+    places = [Path(place) for place in named if place and Path(place).exists()][:1]
     if not places:
         raise InputError(f"There is no module {module} whose code a cached stage could depend on.")
     found = [(path, base) for base in places for path in (sorted(base.rglob("*.py")) if base.is_dir() else [base])]

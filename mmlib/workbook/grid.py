@@ -12,6 +12,7 @@ from .params import read_yaml
 from .plan import Plan, plan
 
 _KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "compare")
+_COMPARE = ("vary", "baseline", "metric", "within", "label")
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ def read_sweep(
     for key in content:
         if key not in _KEYS:
             raise InputError(f'{path}: a sweep has no key "{key}".{closest(str(key), _KEYS)} Keys: {", ".join(_KEYS)}.')
+    comparing = content.get("compare") or {}
+    if unknown := set(comparing) - set(_COMPARE):
+        raise InputError(f"{path}: compare: has no key {min(unknown)}; it has {', '.join(_COMPARE)}.")
     base = path.parent / content["base"] if content.get("base") else None
     inherited = read_yaml(base) if base else {}
     combinations = list(_combinations(content, path))
@@ -82,7 +86,7 @@ def read_sweep(
     names = dict.fromkeys(name for one in found for name in one.parameters)
     varying = tuple(name for name in names if len({repr(one.parameters.get(name)) for one in found}) > 1)
     about = str(content.get("about") or "")
-    return Sweep(path.stem, about, inherited, found, varying, content.get("compare") or {}, found[0].outputs)
+    return Sweep(path.stem, about, inherited, found, varying, comparing, found[0].outputs)
 
 
 def _combinations(part: Any, path: Path, fixed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -87,8 +87,9 @@ def _manager(folder: Path, env: Mapping[str, str], log: Path) -> type:
     from jupyter_client.manager import AsyncKernelManager
 
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    quiet = {"MMLIB_PROGRESS": os.environ.get("MMLIB_PROGRESS", "lines"), "PLOTLY_RENDERER": "plotly_mimetype"}
-    escaped = {name: value.replace("$", "$$") for name, value in (quiet | dict(env)).items()}
+    own = {"IPYTHONDIR": str(folder / "ipython")}  # nobody's start-up files
+    own |= {"MMLIB_PROGRESS": os.environ.get("MMLIB_PROGRESS", "lines"), "PLOTLY_RENDERER": "plotly_mimetype"}
+    escaped = {name: value.replace("$", "$$") for name, value in (own | dict(env)).items()}
     spec = KernelSpec(argv=command, display_name="Python 3", language="python", env=escaped)
 
     class Manager(AsyncKernelManager):

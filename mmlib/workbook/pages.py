@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..files import whole
 from .places import page_names
 
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
 def pair(folder: str | Path, *, check: bool = False, force: bool = False) -> list[str]:

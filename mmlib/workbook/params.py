@@ -80,7 +80,7 @@ def known_parameters(folder: str | Path, pages: Iterable[str] | None = None) -> 
     Raises:
         InputError: when two pages give the same name another type or default.
     """
-    paths = sorted(Path(folder).glob("*.py")) if pages is None else [Path(folder) / f"{name}.py" for name in pages]
+    paths = sorted(Path(folder).glob("[0-9]*.py")) if pages is None else [Path(folder) / f"{name}.py" for name in pages]
     known: dict[str, Parameter] = {}
     for page in paths:
         for name, one in page_parameters(page).items():

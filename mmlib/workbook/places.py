@@ -31,7 +31,9 @@ def notebooks() -> Path:
     beside = Path(__file__).resolve().parents[2]
     folder = Path(named).resolve() if named else (project() or beside) / "notebooks"
     if not folder.is_dir():
-        raise InputError(f"There is no folder of pages at {folder}. Start from inside a clone of the workbook.")
+        raise InputError(
+            f"There is no folder of pages at {folder}. Start inside a clone of the workbook, or set MMLIB_NOTEBOOKS."
+        )
     return folder
 
 

@@ -101,7 +101,7 @@ def _pages(wanted: Any, known: list[str]) -> tuple[str, ...]:
         return tuple(known)
     if not isinstance(wanted, list | tuple) or not wanted:
         raise InputError(f"pages must be a list such as [{known[0]}], not {wanted!r}.")
-    return tuple(_page(str(one), known) for one in wanted)
+    return tuple(_page(f"{one:02d}" if isinstance(one, int) else str(one), known) for one in wanted)
 
 
 def _page(wanted: str, known: list[str]) -> str:

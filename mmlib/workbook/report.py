@@ -45,7 +45,7 @@ def write_sweep_index(folder: Path, about: str, rows: pd.DataFrame, compared: pd
         for path, state in rows[["folder", "status"]].to_numpy()
     ]
     above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared))
-    table = rest.rename(columns=_short_names(shown)).assign(report=reports)
+    table = rest.rename(columns=_short_names(shown)).assign(report=reports, error=rows["error"].str.partition("\n")[0])
     names = list(_short_names(shown).values())
     return write_index(table, folder / "index.html", title=folder.name, comparisons_html=above, metrics=names)
 

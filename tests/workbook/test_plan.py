@@ -1,0 +1,82 @@
+import shlex
+from pathlib import Path
+
+import pytest
+
+from mmlib.errors import InputError
+from mmlib.workbook.params import known_parameters, parse
+from mmlib.workbook.plan import plan
+
+from .tiny import make
+
+
+@pytest.fixture
+def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(make(tmp_path))
+    return tmp_path
+
+
+def test_plan_of_a_file(workbook: Path):
+    one = plan(workbook / "params" / "toy.yaml", {"lr": 1})
+    assert (one.name, one.about, one.pages) == ("toy", "a tiny study", ("00_first", "01_second"))
+    assert one.given == {"size": 5, "lr": 1.0, "names": ["x", "y"]}
+    assert one.parameters == {"size": 5, "lr": 1.0, "mode": "ok", "seed": 0, "names": ["x", "y"]}
+    assert one.page_values("01_second") == {"size": 5, "names": ["x", "y"]}
+    assert one.folder == workbook / "outputs" / "runs" / one.id
+
+
+def test_the_id_depends_on_parameters_and_pages_only(workbook: Path):
+    one = plan({"size": 5})
+    assert one.id.startswith("run-")
+    assert plan({"size": 5, "about": "words", "lr": 0.1}).id == one.id  # 0.1 is the default
+    assert plan({}, {"size": 5}).id == one.id
+    assert plan({"size": 6}).id != one.id
+    assert plan({"size": 5, "pages": ["00_first"]}).id != one.id
+    assert plan({"size": 5, "lr": 2}).id == plan({"size": 5, "lr": 2.0}).id
+
+
+def test_a_parameter_of_other_pages_is_fine(workbook: Path):
+    assert plan({"names": ["z"], "pages": ["00_first"]}).id == plan({"pages": ["00_first"]}).id
+
+
+@pytest.mark.parametrize("pages", [["01", "00"], ["01_second", "00_first"], [1, 0]])
+def test_pages_by_name_and_number(workbook: Path, pages: list):
+    assert plan({"pages": pages}).pages == ("01_second", "00_first")
+    assert plan({"pages": ["00"]}, pages=["01"]).pages == ("01_second",)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"sice": 1}, 'Did you mean "size"'),
+        ({"size": "1"}, "size must be int"),
+        ({"pages": ["02"]}, 'There is no page "02"'),
+        ({"pages": ["00_frist"]}, 'Did you mean "00_first"'),
+        ({"pages": "00"}, "pages must be a list"),
+        ({"pages": []}, "pages must be a list"),
+        ({"about": 3}, "about: must be text"),
+    ],
+)
+def test_plan_refuses(workbook: Path, content: dict, says: str):
+    with pytest.raises(InputError, match=says):
+        plan(content)
+
+
+def test_a_wrong_file_is_named(workbook: Path):
+    (workbook / "params" / "bad.yaml").write_text("lr: 1e-3\n")
+    with pytest.raises(InputError, match=r"params/bad.yaml: lr must be float.*1.0e-3"):
+        plan(workbook / "params" / "bad.yaml")
+    with pytest.raises(InputError, match="There is no file"):
+        plan(workbook / "params" / "none.yaml")
+
+
+def test_the_command_makes_the_same_run(workbook: Path):
+    base = {"size": 5, "about": "a tiny study", "names": ["x", "y"]}
+    one = plan(workbook / "params" / "toy.yaml", {"names": ["it's", "b c"], "lr": 1e-7}, pages=["01", "00"])
+    words = shlex.split(one.command(base))
+    assert words[:3] == ["mmlib", "run", str(workbook / "params" / "toy.yaml")]
+    assert words[-3:] == ["--pages", "01_second", "00_first"]
+    given = {words[place + 1]: words[place + 2] for place, word in enumerate(words) if word == "-p"}
+    assert set(given) == {"lr", "names"}
+    again = plan(words[2], parse(given, known_parameters(workbook / "notebooks")), words[-2:])
+    assert again.id == one.id

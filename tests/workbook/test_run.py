@@ -1,0 +1,102 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mmlib.errors import InputError
+from mmlib.workbook.kernel import PageError
+from mmlib.workbook.plan import plan
+from mmlib.workbook.run import finished, run, run_plan
+
+from .tiny import make
+
+
+@pytest.fixture(scope="module")
+def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture(autouse=True)
+def inside(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workbook)
+
+
+def test_a_run_from_start_to_report(workbook: Path, capsys: pytest.CaptureFixture[str]):
+    done = run(workbook / "params" / "toy.yaml", overrides={"seed": 2})
+    assert not done.reused
+    assert done.metrics["00_first"]["total"] == 2.5
+    assert done.metrics["01_second"] == {"names": ["x", "y"]}
+    left = {path.relative_to(done.folder).as_posix() for path in done.folder.rglob("*") if path.is_file()}
+    assert left >= {
+        "params.json", "metrics.json", "env.json", "log.txt", "report.html", "pages/00_first.ipynb", "pages/01_second.ipynb"
+    }  # fmt: skip
+    kept = json.loads((done.folder / "metrics.json").read_text())
+    assert set(kept) >= {"parameters", "pages", "metrics", "seconds"}
+    assert kept["parameters"] == {"size": 5, "lr": 0.1, "mode": "ok", "seed": 2, "names": ["x", "y"]}
+    assert list(kept["pages"]) == ["00_first", "01_second"]
+    times = {name: (done.folder / name).stat().st_mtime_ns for name in left}
+    assert max(times, key=lambda name: times[name]) == "metrics.json"
+    out = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in out[1:]] == ["00_first", "01_second"]
+    report = (done.folder / "report.html").read_text()
+    assert "a tiny study" in report
+    assert done.folder.name in report
+
+    again = run(workbook / "params" / "toy.yaml", overrides={"seed": 2})
+    assert (again.reused, again.metrics, again.seconds) == (True, done.metrics, done.seconds)
+    assert capsys.readouterr().out.splitlines() == [f"{done.folder.name}: done before in {done.seconds:.1f} s"]
+
+    page = workbook / "notebooks" / "01_second.ipynb"
+    page.write_text(page.read_text() + "\n")
+    assert run(workbook / "params" / "toy.yaml", overrides={"seed": 2}).reused
+    assert "have changed since; --force runs it again" in capsys.readouterr().out
+    assert (done.folder / "metrics.json").stat().st_mtime_ns == times["metrics.json"]
+
+
+def test_nothing_starts_when_something_is_wrong(workbook: Path):
+    before = sorted((workbook / "outputs" / "runs").glob("*")) if (workbook / "outputs").exists() else []
+    for params in ({"sice": 1}, {"size": 1.5}, {"pages": ["09"]}, Path("params/none.yaml")):
+        with pytest.raises(InputError):
+            run(params)
+    after = sorted((workbook / "outputs" / "runs").glob("*")) if (workbook / "outputs").exists() else []
+    assert before == after
+
+
+def test_a_failed_run_is_not_done(workbook: Path):
+    one = plan({"mode": "bad", "pages": ["00"]})
+    with pytest.raises(PageError, match="IndexError"):
+        run_plan(one, quiet=True)
+    assert finished(one.folder) is None
+    assert (one.folder / "params.json").exists()
+
+
+def test_half_a_metrics_file_is_no_proof(tmp_path: Path):
+    for text in ("{", "[]", "{}"):
+        (tmp_path / "metrics.json").write_text(text)
+        assert finished(tmp_path) is None
+
+
+def test_a_killed_run_starts_again_and_its_kernel_is_gone(workbook: Path):
+    import psutil
+
+    (workbook / "gate").unlink(missing_ok=True)
+    one = plan({"mode": "wait", "pages": ["00"]})
+    command = [sys.executable, "-m", "mmlib", "run", "-p", "mode", "wait", "--pages", "00"]
+    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    log = one.folder / "log.txt"
+    while not (log.exists() and "Executing Cell 4" in log.read_text()):
+        assert killed.poll() is None
+        time.sleep(0.05)
+    kernels = psutil.Process(killed.pid).children(recursive=True)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert finished(one.folder) is None
+    (workbook / "gate").touch()
+    assert run_plan(one, threads=1).metrics["00_first"]["total"] == 0.3
+    assert kernels
+    assert psutil.wait_procs(kernels, timeout=10)[1] == []

@@ -1,0 +1,94 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mmlib.workbook.grid import read_sweep
+from mmlib.workbook.run import finished
+from mmlib.workbook.sweep import _write_plan, collect, slurm_script, sweep
+
+from .tiny import make
+
+SWEEP = """\
+about: what size does
+base: ../toy.yaml
+pages: ["00"]
+grid: {mode: [ok, wait, bad]}
+"""
+
+
+@pytest.fixture(scope="module")
+def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make(tmp_path_factory.mktemp("sweep"))
+    (folder / "params" / "sweeps" / "sizes.yaml").write_text(SWEEP)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def inside(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workbook)
+
+
+def test_a_killed_sweep_goes_on_and_failures_do_not_stop_it(workbook: Path, capsys: pytest.CaptureFixture[str]):
+    import psutil
+
+    file = workbook / "params" / "sweeps" / "sizes.yaml"
+    one = read_sweep(file)
+    command = [sys.executable, "-m", "mmlib", "sweep", str(file), "--jobs", "2"]
+    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    done, log = one.plans[0].folder, one.plans[1].folder / "log.txt"
+    while not (finished(done) and log.exists() and "Executing Cell 4" in log.read_text()):
+        assert killed.poll() is None
+        time.sleep(0.1)
+    below = psutil.Process(killed.pid).children(recursive=True)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert psutil.wait_procs(below, timeout=20)[1] == []  # neither workers nor kernels go on alone
+
+    made = (done / "metrics.json").stat().st_mtime_ns
+    (workbook / "gate").touch()
+    folder = sweep(file, jobs=1)
+    assert folder == one.folder
+    assert (done / "metrics.json").stat().st_mtime_ns == made  # not made again
+    out = capsys.readouterr().out
+    assert "3 runs, 1 done before" in out
+    assert "mode=bad: FAILED: 00_first failed in cell In [4]: IndexError: list index out of range" in out
+    assert out.rstrip().endswith("2 done, 1 failed")
+
+    table = pd.read_parquet(folder / "runs.parquet")
+    assert table["mode"].tolist() == ["ok", "wait", "bad"]
+    assert table["status"].tolist() == ["done", "done", "failed"]
+    assert table["00_first/total"].tolist()[:2] == [0.5, 0.5]
+    shared, alone = (int(value) for value in table["00_first/threads"].iloc[:2])
+    assert shared == max(1, alone // 2)  # two jobs shared the cores that one job had
+    assert "IndexError" in table["error"].iloc[2]
+    index = (folder / "index.html").read_text()
+    assert "what size does" in index
+    assert "IndexError: list index out of range" in index
+    assert index.count("report.html") == 2
+
+
+def test_numbers_can_be_gathered_while_a_sweep_goes_on(workbook: Path):
+    one = read_sweep(workbook / "params" / "sweeps" / "sizes.yaml", {"seed": 3})
+    _write_plan(one, {})
+    assert collect(one.folder)["status"].tolist() == ["waiting"] * 3
+
+
+def test_the_slurm_script_runs_one_command_a_task(workbook: Path, tmp_path: Path):
+    one = read_sweep(workbook / "params" / "sweeps" / "sizes.yaml")
+    script = tmp_path / "array.sh"
+    script.write_text(slurm_script(one, "params/sweeps/sizes.yaml"))
+    assert "#SBATCH --array=0-2\n" in script.read_text()
+    fake = tmp_path / "mmlib"
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "threads $OMP_NUM_THREADS"\n')
+    fake.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "3"}
+    said = subprocess.run(["bash", script], env=env, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert said[0] == "run"
+    assert said[2:5] == ["-p", "mode", "wait"]
+    assert said[-1] == "threads 3"
