@@ -1,9 +1,10 @@
 """Figures, galleries and explorers: what a page shows. Reports are written by ``mmlib.show.html``."""
 
 from . import explore
+from .facts import facts, graph_overlap, neighbour_purity, problems, verdict
 from .figures import attention, curves, degrees, long_tail, vectors
 from .maps import alignment, alignment_pair, pair_cosine
-from .numbers import comparison, earned, holm, scores, table
+from .numbers import comparison, earned, scores, table
 from .pictures import Html, gallery, neighbourhood, recommendations, thumbnail
 from .theme import TEMPLATE, caption, category_styles
 
@@ -20,14 +21,18 @@ __all__ = [
     "degrees",
     "earned",
     "explore",
+    "facts",
     "gallery",
-    "holm",
+    "graph_overlap",
     "long_tail",
+    "neighbour_purity",
     "neighbourhood",
     "pair_cosine",
+    "problems",
     "recommendations",
     "scores",
     "table",
     "thumbnail",
     "vectors",
+    "verdict",
 ]

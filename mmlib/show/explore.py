@@ -18,16 +18,15 @@ from ..errors import InputError
 from ..kernels import nearest, rank
 from ..kernels.sample import Seen
 from ..progress import _someone_watches
-from ..vectors import Embeddings, Features
+from ..vectors import Embeddings
 from .pictures import Html, beside, neighbourhood, recommendations, tile
+from .spaces import Vectors, item_spaces
 from .theme import shorten
 
 _SHOWN = 200  # matches listed at a time
 
 
-def items(
-    data: Dataset, vectors: Features | Embeddings | Mapping[str, Any], *, k: int = 6, item: int | None = None
-) -> Any:
+def items(data: Dataset, vectors: Vectors, *, k: int = 6, item: int | None = None) -> Any:
     """Pick an item; see its picture, its text and its nearest neighbours by each modality.
 
     What to look for: what the picture, the words and the purchases each call similar.
@@ -40,7 +39,7 @@ def items(
     Returns:
         A widget in JupyterLab, else ``Html`` for the first choice.
     """
-    spaces = _spaces(data, vectors)
+    spaces = {name: (nearest.unit(x), present) for name, (x, present) in item_spaces(data, vectors).items()}
 
     def draw(chosen: int) -> Html:
         groups = []
@@ -187,21 +186,6 @@ def _slider(results: dict[float, go.Figure], label: str, first: float) -> go.Fig
     )
     fig.update_layout(sliders=[dict(active=active, steps=steps, **place)])
     return fig.update_layout(margin_t=(fig.layout.margin.t or 64) + 100, height=(fig.layout.height or 400) + 100)
-
-
-def _spaces(data: Dataset, vectors: Any) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """name -> (rows of length 1 [n_items, d], present [n_items])."""
-    if isinstance(vectors, Embeddings):
-        vectors = {"purchases": vectors.items}
-    known = vectors.present if isinstance(vectors, Features) else {}
-    spaces = {}
-    for name, x in (vectors.item if isinstance(vectors, Features) else vectors).items():
-        x = torch.as_tensor(x).detach().float().cpu()
-        if len(x) != data.n_items:
-            raise InputError(f"{name} has {len(x)} rows; {data.name} has {data.n_items} items.")
-        present = known.get(name, torch.ones(len(x), dtype=torch.bool)).cpu()
-        spaces[name] = (nearest.unit(x), present)
-    return spaces
 
 
 def _nearest(unit: torch.Tensor, present: torch.Tensor, item: int, k: int) -> list[tuple[int, float]]:

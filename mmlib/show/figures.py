@@ -11,14 +11,19 @@ from plotly.subplots import make_subplots
 
 from ..data.dataset import Dataset
 from ..errors import InputError, one_of
+from ..kernels import nearest
+from .spaces import Vectors, item_spaces
 from .theme import DASHES, SYMBOLS, array, axis_names, caption, colour, log_ticks, style
 
 
 class FitLike(Protocol):
     """What ``training.fit`` gives: one row an epoch, and the epoch that was kept."""
 
-    history: pd.DataFrame
-    best_epoch: int
+    @property
+    def history(self) -> pd.DataFrame: ...
+
+    @property
+    def best_epoch(self) -> int: ...
 
 
 def curves(fits: FitLike | Mapping[str, FitLike], *, metric: str | None = None) -> go.Figure:
@@ -177,42 +182,37 @@ def attention(weights: Mapping[str, Mapping[str, Any]]) -> go.Figure:
     return caption(style(fig, height=360), text)
 
 
-def vectors(values: Any, data: Dataset, *, pairs: int = 4000, seed: int = 0) -> go.Figure:
+def vectors(values: Vectors, data: Dataset, *, pairs: int = 4000, seed: int = 0) -> go.Figure:
     """Lengths of item vectors, and cosines of pairs of items of the same and of different categories.
 
     What to look for: the same-category curve should lie to the right of the other one; two curves on top of each
     other say that the vectors do not know the categories, and both near 1 that all vectors point one way.
 
     Args:
-        values: [n_items, d] or name -> [n_items, d].
+        values: ``Features`` (missing items are left out), ``Embeddings``, name -> [n_items, d], or [n_items, d].
         pairs: sampled pairs of items.
 
     Raises:
         InputError: when the number of rows is not the number of items.
     """
-    named = dict(values) if isinstance(values, Mapping) else {"vectors": values}
-    rows, facts = _pairs(data, pairs, np.random.default_rng(seed)), []
-    titles = [title for name in named for title in (f"{name}: lengths", f"{name}: cosines of pairs")]
-    fig = make_subplots(
-        len(named), 2, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.4 / len(named)
-    )
-    for row, (name, x) in enumerate(named.items(), 1):
-        x = array(x).astype(float)
-        if len(x) != data.n_items:
-            raise InputError(f"{name} has {len(x)} rows; {data.name} has {data.n_items} items.")
-        length = np.linalg.norm(x, axis=1)
+    spaces, facts = item_spaces(data, values), []
+    titles = [title for name in spaces for title in (f"{escape(name)}: lengths", f"{escape(name)}: cosines of pairs")]
+    n = len(spaces)
+    fig = make_subplots(n, 2, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.4 / n)
+    for row, (name, (x, present)) in enumerate(spaces.items(), 1):
+        length = x.norm(dim=1)[present].numpy()
         spread = None if np.ptp(length) > 1e-3 * length.max() else (0.0, 2 * float(length.max()) or 1.0)
         _histogram(fig, length, spread, "all items", 0, row, 1)
-        unit = x / np.maximum(length, 1e-12)[:, None]
-        for k, (label, two) in enumerate(rows.items(), 1):
+        unit = nearest.unit(x).numpy()
+        found = _pairs(data, present.numpy(), pairs, np.random.default_rng(seed))
+        for k, (label, two) in enumerate(found.items(), 1):
             cosine = (unit[two[:, 0]] * unit[two[:, 1]]).sum(1)
             _histogram(fig, cosine, (-1.0, 1.0), label, k, row, 2)
-            facts.append(f"{name}, {label}: mean cosine {cosine.mean():.2f}")
-    x_names = ["length (Euclidean norm)", "cosine (-1 to 1)"] * len(named)
-    axis_names(fig, x_names, ["share of items", "share of pairs"] * len(named))
+            facts.append(f"{label} {cosine.mean():.2f} ({name})")
+    axis_names(fig, ["length (Euclidean norm)", "cosine (-1 to 1)"] * n, ["share of items", "share of pairs"] * n)
     legend = dict(orientation="h", x=0.56, y=1, yref="container", yanchor="top")
-    style(fig, height=120 + 260 * len(named), legend=legend, margin_t=76)
-    return caption(fig, "; ".join(facts) + ".")
+    style(fig, height=120 + 260 * n, legend=legend, margin_t=76)
+    return caption(fig, "Mean cosines: " + ", ".join(facts) + ".")
 
 
 def _histogram(
@@ -229,10 +229,13 @@ def _histogram(
     )  # fmt: skip
 
 
-def _pairs(data: Dataset, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Random pairs of different items, by whether their categories agree: name -> [n, 2]."""
+def _pairs(data: Dataset, present: np.ndarray, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Random pairs of different present items, by whether their categories agree: name -> [n, 2]."""
     codes, _ = pd.factorize(data.items["category"].where(data.items["category"] != ""))  # -1: unknown
-    pairs = rng.integers(0, data.n_items, size=(20 * count, 2))
+    items = np.flatnonzero(present)
+    if len(items) < 2:
+        return {}
+    pairs = rng.choice(items, size=(20 * count, 2))
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     first, second = codes[pairs].T
     known = (first >= 0) & (second >= 0)

@@ -16,10 +16,12 @@ from urllib.parse import quote
 
 import jinja2
 import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
 
 from ..errors import InputError
 from ..files import whole
-from .notebook import PAGES, Parameter, Section, section
+from .notebook import PAGES, Parameter, Section, drawn, section
 
 _LIBRARIES = ("mmlib", "torch", "torch-geometric", "numpy", "pandas", "plotly")
 _KNOWN = ("run", "status", "error", "report", "seconds")
@@ -49,21 +51,16 @@ def write_report(
     """
     if not pages:
         raise InputError("There is no page to report on: give at least one executed notebook.")
-    from plotly.offline import get_plotlyjs
-
     sections = [section(Path(page), f"page-{k}", show_code=show_code) for k, page in enumerate(pages, 1)]
     figures = {name: figure for one in sections for name, figure in one.figures.items()}
     parameters = _merged(sections)
-    js, plotly = _text("page.js"), get_plotlyjs() if figures else ""
     return _write(
         out,
         "report.html.j2",
+        ["page.js"],
+        figures,
         title=title,
-        policy=_policy(js, plotly, figures=bool(figures)),
         css=_text("page.css") + sections[0].css,
-        js=js,
-        plotly=plotly,
-        figures=json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c") if figures else "",
         pages=sections,
         parameters=parameters,
         changed=[(row.name, row.value) for row in parameters if row.changed],
@@ -74,17 +71,24 @@ def write_report(
 
 
 def write_index(
-    rows: pd.DataFrame, out: str | Path, *, title: str, comparisons_html: str = "", metrics: Sequence[str] | None = None
+    rows: pd.DataFrame,
+    out: str | Path,
+    *,
+    title: str,
+    comparisons_html: str = "",
+    figures: Sequence[go.Figure] = (),
+    metrics: Sequence[str] | None = None,
 ) -> Path:
     """Write the page of a sweep: a table of its runs, to be sorted by a click, with links to their reports.
 
     Args:
         rows: one row a run. Columns with a fixed meaning, all but ``run`` optional: ``run`` (name), ``status``
-            (``"done"``, ``"failed"``, ...), ``error`` (its last line is shown), ``report`` (path of the report),
-            ``seconds``. The others are parameters and metrics. Parameters that are the same in all runs are
-            named above the table.
-        out: the ``.html`` file; links are relative to its folder.
-        comparisons_html: trusted HTML to show before the table.
+            (``"done"``, ``"failed"``, ...), ``error`` (its last line is shown), ``report`` (path of the report,
+            absolute or relative to the folder of ``out``), ``seconds``. The others are parameters and metrics.
+            Parameters that are the same in all runs are named above the table.
+        out: the ``.html`` file, written whole or not at all; links are relative to its folder.
+        comparisons_html: trusted HTML to show before the table; scripts in it do not run.
+        figures: figures to show before the table, such as ``comparison``; they bring plotly.js (4.9 MB) along.
         metrics: the metric columns; default: those whose name is no Python name, such as ``"recall@20"``.
 
     Raises:
@@ -106,19 +110,19 @@ def write_index(
     status = rows["status"].astype(str) if "status" in rows else pd.Series("done", index=rows.index)
     rows = rows.assign(status=status)
     folder = Path(out).resolve().parent
-    js = _text("sort.js")
+    places = {f"figure-{k}": drawn(figure, f"figure-{k}") for k, figure in enumerate(figures, 1)}
     return _write(
         out,
         "index.html.j2",
+        ["sort.js", *(["page.js"] if places else [])],
+        {name: content for name, (_, content) in places.items()},
         title=title,
-        policy=_policy(js),
         css=_text("page.css"),
-        js=js,
         columns=[(name, name in numbers or name == "seconds") for name in columns],
         rows=[_row(row, columns, folder) for row in rows.to_dict("records")],
         same=same,
         counts=[f"{count} {name}" for name, count in status.value_counts().items()],
-        comparisons=comparisons_html,
+        comparisons=comparisons_html + "".join(html for html, _ in places.values()),
     )
 
 
@@ -198,20 +202,25 @@ def _versions() -> list[str]:
     return [*found, f"written {datetime.now():%Y-%m-%d %H:%M}"]
 
 
-def _policy(*scripts: str, figures: bool = False) -> str:
-    """A content policy under which nothing is fetched and only ``scripts`` run (WebGL traces also compile code)."""
-    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts if text]
-    allowed = " ".join(f"'sha256-{digest}'" for digest in digests) + (" 'unsafe-eval'" if figures else "")
-    return f"{_NOTHING}; script-src {allowed}"
+def _policy(scripts: Sequence[str]) -> str:
+    """A content policy under which nothing is fetched and only ``scripts`` run (WebGL figures compile code)."""
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    return f"{_NOTHING}; script-src {allowed} 'unsafe-eval'"
 
 
 def _text(name: str) -> str:
     return (PAGES / name).read_text(encoding="utf-8")
 
 
-def _write(out: str | Path, template: str, **values: Any) -> Path:
+def _write(out: str | Path, template: str, own: Sequence[str], figures: dict[str, Any], **values: Any) -> Path:
+    """Fill a template: ``own`` scripts of ours, plotly.js if there are figures, and the policy that allows them."""
+    scripts = [*([get_plotlyjs()] if figures else []), *map(_text, own)]
+    content = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")  # cannot end its own element
     env = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
-    page = env.get_template(template).render(versions=_versions(), **values)
+    page = env.get_template(template).render(
+        policy=_policy(scripts), scripts=scripts, figures=content if figures else "", versions=_versions(), **values
+    )
     with whole(out) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return Path(out)

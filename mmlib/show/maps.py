@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from ..data.dataset import Dataset
 from ..errors import InputError
 from .pictures import cards
-from .theme import OTHER, Style, array, caption, category_styles, style
+from .theme import OTHER, Style, array, caption, category_styles, small, style
 
 Pair = tuple[Any, Any]
 
@@ -88,7 +88,7 @@ def _alignment(data: Dataset, panels: dict[str, Pair], sample: int, seed: int) -
         cosine = pair_cosine(content, ids)
         facts.append(cosine)
         titles.append(
-            f"{escape(name)}<br><sup>mean cosine: pairs {cosine['pairs']:.3f}, random {cosine['random']:.3f}</sup>"
+            escape(name) + "<br>" + small(f"mean cosine: pairs {cosine['pairs']:.3f}, random {cosine['random']:.3f}")
         )
     fig = make_subplots(1, len(panels), subplot_titles=titles, horizontal_spacing=0.05)
     for column, (content, ids) in enumerate(panels.values(), 1):
@@ -104,7 +104,7 @@ def _alignment(data: Dataset, panels: dict[str, Pair], sample: int, seed: int) -
         "marker: its ID vector; the line joins the two of one item. Mean cosines are over all items; random: vectors "
         f"of two different items.{rise} Point at a marker to see the item."
     )
-    return caption(fig.update_layout(margin_t=76), text)
+    return caption(fig.update_layout(margin_t=84), text)
 
 
 def _draw(
@@ -162,10 +162,12 @@ def _choose(data: Dataset, pairs: Sequence[Pair], sample: int, seed: int) -> np.
 def _tsne(content: np.ndarray, ids: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """One map of both: two [n, 2]."""
     from sklearn.manifold import TSNE
+    from threadpoolctl import threadpool_limits
 
     x = np.concatenate([content, ids]).astype(np.float32)
     perplexity = min(30.0, (len(x) - 1) / 3)
-    y = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed).fit_transform(x)
+    with threadpool_limits(1):  # a few hundred points: more threads only wait for each other
+        y = TSNE(2, perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed).fit_transform(x)
     return y[: len(content)], y[len(content) :]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import plotly.graph_objects as go
 import plotly.io as pio
 from bs4 import BeautifulSoup, Tag
 from jinja2 import pass_context
@@ -145,9 +146,14 @@ class _Renderer(IPythonRenderer):
 def formula(tex: str, *, display: str = "inline") -> str:
     """TeX to MathML; what the converter does not know stays readable as TeX."""
     try:
-        return str(convert(tex.strip(), display=display))
+        soup = BeautifulSoup(convert(tex.strip(), display=display), "html.parser")
     except Exception:  # the converter has no common error type
         return f"<code>{escape(tex)}</code>"
+    for tag in soup.find_all(["msub", "msubsup"]):  # limits stand under a sum, not beside it
+        first = tag.find(True, recursive=False)
+        if first and first.get_text() in ("∑", "∏", "⋃", "⋂"):
+            tag.name = "munder" if tag.name == "msub" else "munderover"
+    return str(soup)
 
 
 def _take_figures(book: Any, slug: str) -> dict[str, Any]:
@@ -161,10 +167,7 @@ def _take_figures(book: Any, slug: str) -> dict[str, Any]:
             if _PLOTLY in out.get("data", {}):
                 name = f"{slug}-figure-{len(figures) + 1}"
                 figure = pio.from_json(json.dumps(out["data"][_PLOTLY]), skip_invalid=True)
-                html = _place(figure, name)
-                figures[name] = {
-                    key: value for key, value in json.loads(figure.to_json()).items() if key in ("data", "layout")
-                }
+                html, figures[name] = drawn(figure, name)
                 out["data"] = nbformat.from_dict({"text/html": html})
     return figures
 
@@ -174,23 +177,24 @@ def _is_widget(out: Any) -> bool:
     return _WIDGET in data and "text/html" not in data and _PLOTLY not in data
 
 
-def _place(figure: Any, name: str) -> str:
-    """The element that the figure is drawn into; a caption moves from the figure to text under it."""
+def drawn(figure: go.Figure, name: str) -> tuple[str, dict[str, Any]]:
+    """The element ``name`` that a page draws ``figure`` into, and what it draws: {data, layout}.
+
+    The caption moves from the figure to text under it, where it wraps with the page.
+    """
+    figure = go.Figure(figure)
     meta = dict(figure.layout.meta or {})
     text, added = meta.pop("caption", ""), meta.pop("caption_height", 0)
+    height = (figure.layout.height or 450) - added
     if text:
-        others = [note for note in figure.layout.annotations if note.name != "caption"]
-        figure.layout.annotations = others
-        figure.update_layout(
-            margin_b=(figure.layout.margin.b or added) - added, height=(figure.layout.height or 450) - added
-        )
-        figure.layout.meta = meta or None
-    figure.layout.width = None  # as wide as the page
-    height = figure.layout.height or 450
+        figure.layout.annotations = [note for note in figure.layout.annotations if note.name != "caption"]
+        figure.update_layout(margin_b=(figure.layout.margin.b or added) - added, meta=meta or None)
+    figure.update_layout(height=height, width=None)  # as wide as the page
     kind = "plot panels" if "xaxis2" in figure.layout else "plot"
     below = f"<figcaption>{escape(text)}</figcaption>" if text else ""
     place = f'<div id="{name}" class="plotly-graph-div" style="height:{height:.0f}px"></div>'
-    return f'<figure class="{kind}">{place}{below}</figure>'
+    content = json.loads(figure.to_json())
+    return f'<figure class="{kind}">{place}{below}</figure>', {key: content[key] for key in ("data", "layout")}
 
 
 def _offline(body: str) -> str:

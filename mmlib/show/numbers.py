@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from ..errors import InputError, closest
 from .pictures import Html
-from .theme import INK, MUTED, SYMBOLS, axis_names, caption, colour, style
+from .theme import INK, MUTED, SYMBOLS, axis_names, caption, colour, small, style
 
 
 class ScoresLike(Protocol):
@@ -20,27 +20,10 @@ class ScoresLike(Protocol):
     def means(self) -> pd.DataFrame: ...
 
 
-class ComparisonLike(Protocol):
-    """A paired comparison of ``a`` with ``b``; ``difference`` = ``mean_a`` - ``mean_b`` with its 95 % interval."""
-
-    a: str
-    b: str
-    slice: str
-    metric: str
-    mean_a: float
-    mean_b: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    users: int
-    seeds: int
-
-
 Earned = tuple[str, str, str]  # name, slice, metric
 
 
-def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] = ("recall@20", "ndcg@20")) -> go.Figure:
+def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] | None = None) -> go.Figure:
     """Means with 95 % intervals, a panel a metric, a row a model, a marker a slice of users or items.
 
     What to look for: intervals that do not overlap differ; those that overlap may still differ when the same users
@@ -48,11 +31,12 @@ def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] = ("recall
 
     Args:
         named: model -> Scores.
+        metrics: panels; default: recall and NDCG at the largest k.
 
     Raises:
         InputError: for a metric that was not measured.
     """
-    table = _means(named, metrics)
+    table, metrics = _means(named, metrics, last=True)
     fig = make_subplots(1, len(metrics), subplot_titles=list(metrics), shared_yaxes=True, horizontal_spacing=0.06)
     slices, names = list(dict.fromkeys(table["slice"])), list(named)
     for column, metric in enumerate(metrics, 1):
@@ -77,13 +61,13 @@ def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] = ("recall
     return caption(fig.update_layout(margin_t=72, legend_yanchor="top", showlegend=len(slices) > 1), text)
 
 
-def comparison(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> go.Figure:
+def comparison(comparisons: Sequence[Any], *, level: float = 0.05) -> go.Figure:
     """Forest plot of paired differences: filled and bold only where Holm's correction leaves p below ``level``.
 
     What to look for: which side of the line the interval lies on, and how wide it is.
 
     Args:
-        comparisons: from ``evaluation``; all that are given are corrected together.
+        comparisons: ``evaluation.Comparison``; all that are given are corrected together.
 
     Raises:
         InputError: when there is nothing to compare.
@@ -97,7 +81,7 @@ def comparison(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) ->
         tone = colour(0 if one.difference > 0 else 1) if sure else MUTED
         facts = f"{one.difference:+.4f} [{one.low:+.4f}, {one.high:+.4f}], {_p(p)}"
         names = f"<b>{names}</b>" if sure else names
-        labels.append(f"{names}<br><sub>{escape(one.metric)}, {escape(one.slice)}: {facts}</sub>")
+        labels.append(names + "<br>" + small(f"{escape(one.metric)}, {escape(one.slice)}: {facts}"))
         line = dict(color=tone, width=2)
         fig.add_scatter(
             x=[one.difference], y=[k], mode="markers", showlegend=False,
@@ -129,10 +113,13 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
-def earned(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> set[Earned]:
+def earned(comparisons: Sequence[Any], *, level: float = 0.05) -> set[Earned]:
     """The (name, slice, metric) that win every comparison they are part of, after Holm's correction over all.
 
     A win needs an interval that excludes 0 and an adjusted p below ``level``.
+
+    Args:
+        comparisons: ``evaluation.Comparison``.
     """
     won: dict[Earned, bool] = {}
     for one, p in zip(comparisons, holm([one.p for one in comparisons])):
@@ -146,7 +133,7 @@ def earned(comparisons: Sequence[ComparisonLike], *, level: float = 0.05) -> set
 def table(
     named: Mapping[str, ScoresLike],
     *,
-    metrics: Sequence[str] = ("recall@10", "recall@20", "ndcg@20"),
+    metrics: Sequence[str] | None = None,
     bold: Collection[Earned] = (),
     digits: int = 4,
 ) -> Html:
@@ -154,13 +141,14 @@ def table(
 
     Args:
         named: model -> Scores.
+        metrics: columns; default: every recall and NDCG.
         bold: the (name, slice, metric) that earned it, see ``earned``; the best of a column that is not among
             them stays plain.
 
     Raises:
         InputError: for a metric that was not measured.
     """
-    means = _means(named, metrics)
+    means, metrics = _means(named, metrics)
     blocks = "".join(
         _block(means[means["slice"] == part], part, list(named), metrics, bold, digits)
         for part in dict.fromkeys(means["slice"])
@@ -192,25 +180,32 @@ def _block(
                 continue
             mean = f"{row['mean']:.{digits}f}"
             mean = f"<b>{mean}</b>" if row["mean"] == best[metric] and (name, part, metric) in bold else mean
-            cells += f"<td>{mean} <small>± {(row['high'] - row['low']) / 2:.{digits}f}</small></td>"
+            half = (row["high"] - row["low"]) / 2  # NaN for a single user
+            cells += f"<td>{mean}" + (f" <small>± {half:.{digits}f}</small>" if half == half else "") + "</td>"
         users = max((row["users"] for (owner, _), row in known.items() if owner == name), default=0)
         first = "" if lines else escape(part)
         lines.append(f"<tr><td>{first}</td><td>{escape(name)}</td>{cells}<td>{users:,}</td></tr>")
     return f"<tbody>{''.join(lines)}</tbody>"
 
 
-def _means(named: Mapping[str, ScoresLike], metrics: Sequence[str]) -> pd.DataFrame:
+def _means(
+    named: Mapping[str, ScoresLike], metrics: Sequence[str] | None, *, last: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
+    """All means in one table with a column ``name``, and the metrics to show (``last``: only the largest k's)."""
     if not named:
         raise InputError("There are no scores to show: give at least one model's.")
     found = pd.concat([one.means().assign(name=name) for name, one in named.items()], ignore_index=True)
     known = list(dict.fromkeys(found["metric"]))
-    for metric in metrics:
+    groups = ([metric for metric in known if metric.startswith(kind)] for kind in ("recall@", "ndcg@"))
+    usual = [metric for group in groups for metric in (group[-1:] if last else group)]
+    chosen = list(metrics or usual or known)
+    for metric in chosen:
         if metric not in known:
             raise InputError(f"{metric!r} was not measured; there are {', '.join(known)}.{closest(metric, known)}")
-    return found[found["metric"].isin(metrics)]
+    return found[found["metric"].isin(chosen)], chosen
 
 
-def _sure(one: ComparisonLike, p: float, level: float) -> bool:
+def _sure(one: Any, p: float, level: float) -> bool:
     return p < level and (one.low > 0 or one.high < 0)
 
 

@@ -52,7 +52,8 @@ TEMPLATE = go.layout.Template(
 
 def style(fig: go.Figure, *, title: str = "", height: int = HEIGHT, **layout: Any) -> go.Figure:
     """Give ``fig`` the house template, a title and a height in pixels; ``layout`` goes to ``update_layout``."""
-    fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=64, b=60))
+    fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=56, b=60))
+    fig.update_annotations(font_size=14)  # the panels' titles
     return fig.update_layout(title_text=title or None, **layout)
 
 
@@ -98,6 +99,11 @@ def category_styles(categories: Iterable[str], *, most: int = len(PALETTE)) -> d
     return {**found, OTHER: Style("#9aa0a6", "circle-open")}
 
 
+def small(text: str) -> str:
+    """``text`` (already escaped) as smaller print inside a figure."""
+    return f'<span style="font-size:12px;font-weight:400">{text}</span>'
+
+
 def log_ticks(values: np.ndarray) -> list[float]:
     """1, 2, 5, 10, 20, ... over the range of ``values``, for an axis on which a power of ten alone says little."""
     if len(values) == 0:
@@ -117,7 +123,7 @@ def array(values: Any) -> np.ndarray:
     return np.asarray(values.detach().cpu().numpy() if hasattr(values, "detach") else values)
 
 
-def shorten(text: str, length: int = 60) -> str:
+def shorten(text: Any, length: int = 60) -> str:
     """``text`` on one line, cut at ``length`` characters with an ellipsis."""
     text = " ".join(str(text).split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
