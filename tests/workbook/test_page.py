@@ -66,7 +66,7 @@ def test_begin_in_a_run(workbook: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_begin_refuses_what_papermill_would_let_through(workbook: Path):
-    with pytest.raises(InputError, match='no parameter "sizes". Did you mean "size"'):
+    with pytest.raises(InputError, match=r'no parameter "sizes". Did you mean "size"'):
         begin("00_first", {"size": 3, "sizes": 4})
     with pytest.raises(InputError, match="lr must be float, not '1e-3'"):
         begin("00_first", {"lr": "1e-3"})

@@ -22,7 +22,8 @@ def test_flat_keeps_the_mean_at_the_metrics_place():
 def test_the_index_shows_means_and_links(tmp_path: Path):
     rows = pd.DataFrame(
         {
-            "run": ["a", "b"], "start": ["random", "<b>"], "status": ["done", "failed"], "error": ["", "ValueError: no"],
+            "run": ["a", "b"], "start": ["random", "<b>"], "status": ["done", "failed"],
+            "error": ["", "ValueError: no\n  log: x"],
             "folder": [str(tmp_path / "a"), str(tmp_path / "b")], "seconds": [3.0, None],
             "04/lightgcn/all/recall@20": [0.1234, None], "04/lightgcn/all/recall@20/low": [0.1111, None],
         }

@@ -33,7 +33,8 @@ def test_a_run_from_start_to_report(workbook: Path, capsys: pytest.CaptureFixtur
     assert done.metrics["01_second"] == {"names": ["x", "y"]}
     left = {path.relative_to(done.folder).as_posix() for path in done.folder.rglob("*") if path.is_file()}
     assert left >= {
-        "params.json", "metrics.json", "env.json", "log.txt", "report.html", "pages/00_first.ipynb", "pages/01_second.ipynb"
+        "params.json", "metrics.json", "env.json", "log.txt", "report.html",
+        "pages/00_first.ipynb", "pages/01_second.ipynb"
     }  # fmt: skip
     kept = json.loads((done.folder / "metrics.json").read_text())
     assert set(kept) >= {"parameters", "pages", "metrics", "seconds"}
