@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -112,15 +113,26 @@ def test_without_a_folder_it_is_temporary():
     assert not Path(said[0]).exists()
 
 
-def test_two_processes_make_one_shop(tmp_path):
+def test_of_two_processes_one_makes_the_shop(tmp_path):
     context = multiprocessing.get_context("spawn")
-    with context.Pool(2) as pool:
-        results = pool.map(_make_and_tell, [str(tmp_path / "shop")] * 2)
-    assert results[0] == results[1]
+    with context.Pool(2, _start_together, [context.Barrier(2)]) as pool:
+        keys = pool.map(_make_and_tell, [tmp_path / "shop"] * 2, chunksize=1)
+    assert keys[0] == keys[1]
+    assert len(list(tmp_path.glob("made-by-*"))) == 1
 
 
-def _make_and_tell(folder: str) -> tuple[str, int]:
-    return toy.shop(folder, **SMALL).key, os.stat(Path(folder) / "items.parquet").st_mtime_ns
+def _start_together(barrier) -> None:
+    barrier.wait(60)
+
+
+def _make_and_tell(folder: Path) -> str:
+    def make(*args, **options) -> None:
+        (folder.parent / f"made-by-{os.getpid()}").touch()
+        time.sleep(0.3)
+        made(*args, **options)
+
+    made, toy._make = toy._make, make
+    return toy.shop(folder, **SMALL).key
 
 
 @pytest.mark.parametrize(

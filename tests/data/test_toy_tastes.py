@@ -86,6 +86,7 @@ def test_popularity_and_new_items():
     assert counts(popularity=1.0)[:10].sum() > 2 * counts()[:10].sum()
     _, table = bought(3.0, new_items=1.0)
     assert table["time"].min() > YEAR[0] + 0.75 * YEAR[1]
+    assert table["time"].max() < YEAR[0] + YEAR[1]
     _, table = bought(3.0, new_items=0.3, users=600)
     first = (table.groupby("item")["time"].min() - YEAR[0]) / YEAR[1]
     n = table["item"].value_counts()
