@@ -10,7 +10,7 @@ from .ragged import segments
 from .rank import check_positive
 from .sample import check_ids
 
-PAIRS = 1 << 22  # expanded pairs held at once, about 40 bytes each
+PAIRS = 1 << 20  # expanded pairs held at once, about 100 bytes each
 
 
 @torch.no_grad()

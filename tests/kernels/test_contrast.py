@@ -12,19 +12,22 @@ DEVICES = pytest.mark.parametrize("device", ["cpu", CUDA])
 RAGGED = pytest.mark.parametrize(("n", "block"), [(1, 1), (1, 8), (7, 1), (7, 3), (7, 7), (7, 64), (32, 5)])
 
 
-def slow_info_nce(
-    a: Tensor, b: Tensor, *, temperature: float | Tensor = 0.1, symmetric: bool = True, normalise: bool = True
-) -> Tensor:
+def slow_logits(a: Tensor, b: Tensor, temperature: float | Tensor, product: torch.dtype | None) -> Tensor:
+    """The whole n x n matrix; ``product`` is the type to multiply in."""
+    return (a.to(product or a.dtype) @ b.to(product or b.dtype).T).to(a.dtype) / temperature
+
+
+def slow_info_nce(a, b, *, temperature=0.1, symmetric=True, normalise=True, product=None) -> Tensor:
     if normalise:
         a, b = F.normalize(a), F.normalize(b)
-    z = a @ b.T / temperature
+    z = slow_logits(a, b, temperature, product)
     own = torch.arange(len(a), device=a.device)
     there = F.cross_entropy(z, own)
     return (there + F.cross_entropy(z.T, own)) / 2 if symmetric else there
 
 
-def slow_pairwise_bce(a: Tensor, b: Tensor, *, temperature: float | Tensor = 0.1, reduction: str = "mean") -> Tensor:
-    z = F.normalize(a) @ F.normalize(b).T / temperature
+def slow_pairwise_bce(a, b, *, temperature=0.1, reduction="mean", product=None) -> Tensor:
+    z = slow_logits(F.normalize(a), F.normalize(b), temperature, product)
     return F.binary_cross_entropy_with_logits(z, torch.eye(len(a), device=a.device).to(z), reduction=reduction)
 
 
@@ -110,6 +113,16 @@ def test_autocast_reduces_in_float32(fast, slow, device):
     torch.testing.assert_close(value, 3 * expected[0], rtol=0.01, atol=0.01)
     for got, wanted in zip(gradients, expected[1:]):
         assert (got - wanted).norm() < 0.03 * wanted.norm()
+
+
+@DEVICES
+@PAIRS
+def test_autocast_rounds_the_product_alone(fast, slow, device):
+    a, b, t = (x.detach() for x in batch(40, device, torch.float32, d=16))
+    with torch.autocast(device, dtype=torch.bfloat16):
+        value = fast(a, b, temperature=t)
+    torch.testing.assert_close(value, slow(a, b, temperature=t, product=torch.bfloat16), rtol=1e-5, atol=0)
+    assert abs(value - fast(a, b, temperature=t)) > 1e-5 * value
 
 
 @DEVICES

@@ -50,6 +50,14 @@ def test_without_seen_nothing_is_masked(device):
 
 
 @DEVICES
+@pytest.mark.parametrize("m", range(6 * GROUP * GROUP, 7 * GROUP * GROUP, 11))
+def test_filling_places_never_win_over_negative_scores(m, device):
+    users, items, _, _ = shop(3, m, 4, 1, device)
+    users, items = users.abs(), -items.abs()
+    assert top_k(users, items, 2)[0].tolist() == slow_top_k(users, items, 2, [set()] * 3)[0]
+
+
+@DEVICES
 def test_one_block_equals_many(device):
     users, items, seen, _ = shop(50, 500, 8, 400, device)
     one, many = (top_k(users, items, 10, seen=seen, block=block) for block in (50, 3))
