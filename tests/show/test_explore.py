@@ -50,14 +50,14 @@ def titles(html):
 
 
 def test_items_lists_the_nearest_by_each_modality(shop, features, headless):
-    shown = explore.items(shop, features, k=2, item=1)
+    shown = explore.items(shop, features, k=5, item=1)
     assert isinstance(shown, Html)
     expected = ["item 1"]
     for name, x in features.item.items():
         cosine = torch.nn.functional.cosine_similarity(x, x[1:2])
         cosine[1] = -9
         cosine[~features.present[name]] = -9
-        expected += [shop.items["title"][i] for i in cosine.argsort(descending=True)[:2].tolist()]
+        expected += [shop.items["title"][i] for i in cosine.argsort(descending=True)[:5].tolist()]
     assert titles(shown.text) == expected
     assert "This item has no image of its own." in explore.items(shop, features, item=7).text
 

@@ -15,7 +15,7 @@ def test_caption_adds_its_own_height_and_replaces_the_last_one():
     assert notes[0].count("<br>") >= 2
     assert fig.layout.height - fig.layout.margin.t - fig.layout.margin.b == plot
     assert fig.layout.meta["caption"] == "word " * 80
-    assert fig.layout.height > HEIGHT
+    assert HEIGHT < fig.layout.height == caption(style(go.Figure()), "word " * 80).layout.height
 
 
 def test_caption_keeps_other_annotations_and_escapes():
