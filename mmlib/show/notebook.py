@@ -188,6 +188,9 @@ def drawn(figure: go.Figure, name: str) -> tuple[str, dict[str, Any]]:
     height = (figure.layout.height or 450) - added
     if text:
         figure.layout.annotations = [note for note in figure.layout.annotations if note.name != "caption"]
+        for change in (step.args[1] for slider in figure.layout.sliders for step in slider.steps if len(step.args) > 1):
+            notes = change.get("annotations", [])
+            change["annotations"] = [note for note in notes if note.get("name") != "caption"]
         figure.update_layout(margin_b=(figure.layout.margin.b or added) - added, meta=meta or None)
     figure.update_layout(height=height, width=None)  # as wide as the page
     kind = "plot panels" if "xaxis2" in figure.layout else "plot"

@@ -100,7 +100,7 @@ def comparison(comparisons: Sequence[Any], *, level: float = 0.05) -> go.Figure:
         f"excludes 0, and p, corrected by Holm over the {len(comparisons)} shown, is below {level:g}. "
         "Right of the line, the first is better."
     )
-    return caption(fig, text)
+    return caption(fig, text, width=92)
 
 
 def holm(p: Sequence[float]) -> list[float]:

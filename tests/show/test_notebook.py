@@ -8,6 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from mmlib.errors import InputError
 from mmlib.show import caption
+from mmlib.show.explore import values
 from mmlib.show.notebook import drawn, formula, section
 from mmlib.show.theme import style
 
@@ -53,6 +54,13 @@ def test_a_drawn_caption_gives_its_space_back():
     assert layout["margin"]["b"] == plain.layout.margin.b
     assert not layout.get("annotations")
     assert told.layout.annotations, "the given figure was changed"
+
+
+def test_a_caption_does_not_come_back_with_the_slider():
+    stages = {k: caption(style(go.Figure()).add_annotation(text=f"at {k}"), "words") for k in (1, 2)}
+    layout = drawn(values(stages), "a")[1]["layout"]
+    notes = [[note["text"] for note in step["args"][1]["annotations"]] for step in layout["sliders"][0]["steps"]]
+    assert notes == [["at 1"], ["at 2"]]
 
 
 def test_widgets_are_dropped_and_streams_joined(tmp_path):
