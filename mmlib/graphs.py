@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch_geometric import EdgeIndex
+
+with warnings.catch_warnings():  # PyG still uses torch.jit.script
+    warnings.simplefilter("ignore", FutureWarning)
+    from torch_geometric import EdgeIndex
 
 from .data.dataset import Dataset
 from .errors import InputError, one_of

@@ -86,7 +86,7 @@ mm.show.vectors(features, catalogue)
 both = features.present["image"] & features.present["text"]
 agreement = mm.show.pair_cosine(features.item["image"][both], features.item["text"][both])
 page.record(agreement=agreement, missing={row["modality"]: row["missing"] for row in features.summary()})
-agreement
+mm.show.facts({"cosine of picture and text": agreement})
 
 # %% [markdown]
 # ## Neighbours
@@ -107,5 +107,8 @@ purity
 # %% [markdown]
 # ## The answer
 #
-# The table says it: the larger the gap to chance, the more this modality knows of what an item is. Whether that is also
-# what buyers care about is the question of the pages that follow.
+# The larger the gap to chance, the more a modality knows of what an item is. Whether that is also what buyers care about is
+# the question of the pages that follow.
+
+# %%
+mm.show.purity_answer(purity)

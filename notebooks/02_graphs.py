@@ -71,7 +71,7 @@ mm.show.facts(facts)
 
 # %%
 content = {name: mm.graphs.nearest_neighbours(features.filled(name), nearest) for name in features.item}
-mm.show.degrees(content)
+mm.show.facts({name: graph.summary() for name, graph in content.items()})
 
 # %% [markdown]
 # ## Do they agree?
@@ -96,5 +96,8 @@ mm.show.explore.graph(catalogue, strongest, item=None if item < 0 else item)
 # %% [markdown]
 # ## The answer
 #
-# The overlap table is the short form: where purchases and content agree far more than chance, they tell one story twice;
-# where they do not, a model that reads both has more to work with.
+# Where purchases and content agree far more than chance, they tell one story twice; where they do not, a model that reads
+# both has more to work with.
+
+# %%
+mm.show.overlap_answer(overlap)

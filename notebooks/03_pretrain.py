@@ -106,5 +106,8 @@ mm.show.table(scores)
 # %% [markdown]
 # ## The answer
 #
-# If the table shows a clear gap to chance, the vectors hold something that a recommender can start from. Whether it
-# keeps that lead once it trains on purchases itself is what the next page measures.
+# A clear gap to chance says that the vectors hold something that a recommender can start from. Whether it keeps that lead
+# once it trains on purchases itself is what the next page measures.
+
+# %%
+mm.show.verdict([mm.compare([scores["MMCPR"]], [scores["random"]], f"recall@{max(k)}")])

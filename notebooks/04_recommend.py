@@ -28,7 +28,7 @@ neighbours: int = 0  # strongest co-interaction neighbours kept a node; 0 keeps 
 pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
 pretrain_lr: float = 0.001  # learning rate of MMCPR
 recommender: str = "lightgcn"  # "bpr", "lightgcn" or "mixgcf"
-start: str = "mmcpr"  # what the ID vectors start from: "random", "content" or "mmcpr"
+start: str = "mmcpr"  # what the ID vectors start from: "random", "content", "mmcpr", "mmcpr without cima"...
 start_scale: str = "xavier"  # "keep" the pre-trained vectors' length, or scale them to a random start's
 start_centre: bool = True  # take the mean vector out of the start
 layers: int = 2  # hops of LightGCN and MixGCF
@@ -56,8 +56,9 @@ catalogue
 # %% [markdown]
 # ## The start
 #
-# `start` is `"random"` (Xavier), `"content"` (the mean of an item's text and picture vectors, without any training) or
-# `"mmcpr"`. Features are made only if the start needs them.
+# `start` is `"random"` (Xavier), `"content"` (the mean of an item's text and picture vectors, without any training),
+# `"mmcpr"`, or one of its ablations, `"mmcpr without cima"` and `"mmcpr without bce"`. Features are made only if the start
+# needs them.
 
 # %%
 features = None

@@ -1,7 +1,7 @@
 """Figures, galleries and explorers: what a page shows. Reports are written by ``mmlib.show.html``."""
 
 from . import explore
-from .facts import facts, graph_overlap, neighbour_purity, problems, verdict
+from .facts import facts, graph_overlap, neighbour_purity, overlap_answer, problems, purity_answer, verdict
 from .figures import attention, curves, degrees, long_tail, vectors
 from .maps import alignment, alignment_pair, pair_cosine
 from .numbers import comparison, earned, scores, table
@@ -27,8 +27,10 @@ __all__ = [
     "long_tail",
     "neighbour_purity",
     "neighbourhood",
+    "overlap_answer",
     "pair_cosine",
     "problems",
+    "purity_answer",
     "recommendations",
     "scores",
     "table",

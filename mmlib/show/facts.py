@@ -22,10 +22,12 @@ def facts(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def problems(features: Features, *, most: int = 12) -> Html:
-    """The pictures and texts that gave no vector, with the reason; the first ``most`` of them."""
+    """How many items have no vector of a modality, and the files that could not be read, with the reason."""
     found = list(features.about.get("problems", []))
+    gaps = [f"{int((~here).sum())} of {len(here)} items have no {name}" for name, here in features.present.items()]
+    said = f"<p>{escape('; '.join(gaps))}; {len(found)} files could not be read.</p>"
     if not found:
-        return Html("<p>Every picture and every text could be read.</p>")
+        return Html(said)
     columns = list(found[0])
     head = "".join(f"<th>{escape(str(name))}</th>" for name in columns)
     rows = "".join(
@@ -33,7 +35,7 @@ def problems(features: Features, *, most: int = 12) -> Html:
         for one in found[:most]
     )
     more = f"<p>... and {len(found) - most} more.</p>" if len(found) > most else ""
-    return Html(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}")
+    return Html(f"{said}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>{more}")
 
 
 def neighbour_purity(data: Dataset, features: Features, *, k: int = 10) -> pd.DataFrame:
@@ -79,6 +81,26 @@ def graph_overlap(graphs: Mapping[str, Any]) -> pd.DataFrame:
             row = {"edges of": a, "found in": b, "share": round(float(share), 4), "chance": round(chance, 4)}
             rows.append(row | {"times chance": round(float(lift), 1)})
     return pd.DataFrame(rows)
+
+
+def purity_answer(purity: pd.DataFrame) -> Html:
+    """What ``neighbour_purity`` found, in a sentence per modality."""
+    rows = [
+        f"<li><b>{escape(row['modality'])}</b>: an item's neighbours are of its category in {row['same category']:.0%} of "
+        f"cases, {row['same category'] / row['chance']:.1f} times chance.</li>"
+        for row in purity.to_dict("records")
+    ]
+    return Html(f"<ul>{''.join(rows)}</ul>" if rows else "<p>The catalogue names no categories to judge by.</p>")
+
+
+def overlap_answer(overlap: pd.DataFrame, graph: str = "purchases") -> Html:
+    """What ``graph_overlap`` found about ``graph``, in a sentence per other graph."""
+    rows = [
+        f"<li><b>{escape(row['found in'])}</b> connects {row['share']:.0%} of the pairs that {escape(graph)} connect, "
+        f"{row['times chance']:.1f} times chance.</li>"
+        for row in overlap[overlap["edges of"] == graph].to_dict("records")
+    ]
+    return Html(f"<ul>{''.join(rows)}</ul>")
 
 
 def verdict(comparisons: Sequence[Any]) -> Html:

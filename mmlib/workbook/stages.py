@@ -25,7 +25,8 @@ from .cache import cached
 from .places import outputs
 
 RECOMMENDERS: dict[str, Callable[..., Any]] = {"bpr": BPR, "lightgcn": LightGCN, "mixgcf": MixGCF}
-STARTS = ("random", "content", "mmcpr")
+STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
+ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
 
 
 def load(
@@ -122,7 +123,8 @@ def start_vectors(
     """What a recommender starts from: ``None`` for ``"random"``, the content mean, or MMCPR pre-trained here.
 
     Args:
-        start: ``"random"``, ``"content"`` or ``"mmcpr"``.
+        start: ``"random"``, ``"content"``, ``"mmcpr"``, or one of its ablations ``"mmcpr without cima"`` and
+            ``"mmcpr without bce"``, which set ``cima_weight``.
         options: of :class:`MMCPR`.
     """
     one_of("start", start, STARTS)
@@ -133,6 +135,8 @@ def start_vectors(
     torch.manual_seed(seed)
     if start == "content":
         return content_mean(data, features, dim=dim)
+    if start in ABLATIONS:
+        options["cima_weight"] = ABLATIONS[start]
     model = MMCPR(data, features, dim=dim, **options)
     return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
 
