@@ -13,6 +13,15 @@ from ..errors import InputError, closest, one_of
 from ..files import digest, read_json, whole, write_json
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"  # the names that open_clip looks for
+SMALL_VISION: dict[str, Any] = {
+    "image_size": 64,
+    "patch_size": 8,
+    "width": 128,
+    "layers": 4,
+    "head_width": 32,
+    "pool_type": "avg",
+}
+SMALL_TEXT: dict[str, Any] = {"context_length": 48, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -215,24 +224,14 @@ def _small(dim: int, seed: int) -> Clip:
     if not (isinstance(dim, int) and 8 <= dim <= 1024):
         raise InputError(f"dim = {dim!r} is not a width for the small encoder; give 8 to 1024, such as 64 or 128.")
     open_clip = _open_clip()
-    config = {
-        "embed_dim": dim,
-        "vision_cfg": {
-            "image_size": 64,
-            "patch_size": 8,
-            "width": 128,
-            "layers": 4,
-            "head_width": 32,
-            "pool_type": "avg",
-        },
-        "text_cfg": {"context_length": 48, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3},
-    }
-    preprocessing = {"size": 64, "mode": "RGB", "mean": (0.5,) * 3, "std": (0.25,) * 3}
+    config = {"embed_dim": dim, "vision_cfg": dict(SMALL_VISION), "text_cfg": dict(SMALL_TEXT)}
+    size = SMALL_VISION["image_size"]
+    preprocessing: dict[str, Any] = {"size": (size, size), "mode": "RGB", "mean": (0.5,) * 3, "std": (0.25,) * 3}
     preprocessing |= {"interpolation": "bicubic", "resize_mode": "squash", "fill_color": 0}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = open_clip.CLIP(**config)
-    tokenizer = open_clip.SimpleTokenizer(context_length=48)
+    tokenizer = open_clip.SimpleTokenizer(context_length=SMALL_TEXT["context_length"])
     return Clip(model, tokenizer, config, preprocessing, name="small", origin=f"random weights, seed {seed}")
 
 

@@ -64,6 +64,8 @@ def extract(
         InputError: when the encoder gives NaN (names modality and row), when not one picture can be read, and when
             the catalogue has neither pictures nor texts.
     """
+    if batch_size < 1 or (workers or 1) < 1:
+        raise InputError(f"batch_size = {batch_size} and workers = {workers} must be at least 1.")
     precision = _precision(precision, encoder.device)
     about = encoder.about | {"dataset": data.key, "precision": precision}
     key = digest(FORMAT, SHARD, {name: about[name] for name in ("checkpoint", "preprocessing", "precision")})
@@ -72,7 +74,7 @@ def extract(
     workers = workers or min(16, os.cpu_count() or 1)
     run = _Run(encoder, key, batch_size, workers, Path(folder) if folder else None, precision)
     items, reviews = [f"item {name}" for name in data.items["id"]], data.reviews
-    reviews = reviews[reviews["review"].str.strip() != ""].reset_index(drop=True)
+    reviews = reviews.loc[[bool(text.strip()) for text in reviews["review"]]].reset_index(drop=True)
 
     with _quiet(encoder):
         image = run.rows("image", [data.image_path(item) for item in range(data.n_items)], items)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -70,6 +71,7 @@ class ContrastiveTuning(nn.Module):
         freeze: str = "none",
         held_out: float = 0.1,
         crop: float = 0.2,
+        mask: float = 0.0,
         memory: float = 2.0,
         workers: int | None = None,
         seed: int = 0,
@@ -77,15 +79,19 @@ class ContrastiveTuning(nn.Module):
         super().__init__()
         self.freeze = one_of("freeze", freeze, ("none", "image", "towers"))
         self.clip, self.data, self.crop, self.held_out, self.seed = clip, data, crop, held_out, seed
+        self.mask = mask
         self.workers = workers or min(16, os.cpu_count() or 1)
         texts = item_texts(data)
-        self.items = [item for item in range(data.n_items) if texts[item] and data.items["image"].iat[item]]
+        self.items = [item for item in range(data.n_items) if texts[item] and _exists(data.image_path(item))]
         if len(self.items) < 20:
             raise InputError(
                 f"{len(self.items)} items of {data.name} have both a picture and a text; tuning needs at least 20. "
                 "Use a pretrained encoder as it is (encoder_epochs = 0)."
             )
+        if not 0 < held_out < 1:
+            raise InputError(f"held_out = {held_out} must be a share between 0 and 1, such as 0.1.")
         self._freeze()
+        clip.origin += f", tuned on {data.name}"
         cut = [windows(texts[item], clip) for item in self.items]
         self._tokens, self._weights = (torch.cat(parts) for parts in zip(*cut))
         self._counts = torch.tensor([len(tokens) for tokens, _ in cut])
@@ -97,16 +103,22 @@ class ContrastiveTuning(nn.Module):
 
     def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Pairs]:
         """One epoch: every training item once, in random order, in batches of nearly equal size."""
+        if batch_size < 2:
+            raise InputError(f"batch_size = {batch_size}: a pair needs others to be told from; give at least 2.")
         order = self._train[torch.randperm(len(self._train), generator=generator)]
         window = self._starts[order] + (torch.rand(len(order), generator=generator) * self._counts[order]).long()
         crops = torch.rand(len(order), 3, generator=generator)
+        tokens = self._tokens[window]
+        special = torch.isin(tokens, torch.tensor([0, *self.clip.tokenizer.all_special_ids]))
+        hide = torch.rand(tokens.shape, generator=generator) < self.mask
+        tokens = tokens.masked_fill(hide & ~special, 0)
         with closing(self._pictures(order)) as pictures:
             for part in torch.arange(len(order)).tensor_split(math.ceil(len(order) / batch_size)):
                 pixels = list(islice(pictures, len(part)))
                 kept = part[torch.tensor([picture is not None for picture in pixels])]
                 if len(kept) > 1:
                     stacked = torch.stack([picture for picture in pixels if picture is not None])
-                    yield Pairs(stacked, self._tokens[window[kept]], crops[kept])
+                    yield Pairs(stacked, tokens[kept], crops[kept])
 
     def loss(self, batch: Pairs) -> dict[str, Tensor]:
         """The mean of both directions' cross-entropy, each picture against the batch's texts and the reverse."""
@@ -137,6 +149,11 @@ class ContrastiveTuning(nn.Module):
         )
         return {"retrieval@10": float((rank <= 10).float().mean()), "mrr": float((1 / rank.clamp(min=1)).mean())}
 
+    @property
+    def held(self) -> Tensor:
+        """The items held out to validate: [n] int64, ascending."""
+        return torch.tensor(self.items)[self._held]
+
     def describe(self) -> dict[str, Any]:
         """Every option in force, and the encoder that is tuned."""
         options = {name: getattr(self, name) for name in ("freeze", "held_out", "crop", "seed")}
@@ -166,7 +183,7 @@ class ContrastiveTuning(nn.Module):
     def _decode(self, row: int) -> Tensor | None:
         path = self.data.image_path(self.items[row])
         try:
-            return path and self.clip.pixels(read(path))
+            return self.clip.pixels(read(path)) if path else None
         except Unreadable:
             return None
 
@@ -200,6 +217,10 @@ class ContrastiveTuning(nn.Module):
         return pool(vectors, owner.to(device), self._weights[window].to(device), len(rows))
 
 
+def _exists(path: Path | None) -> bool:
+    return path is not None and path.is_file()
+
+
 def _cropped(pixels: Tensor, crops: Tensor, most: float) -> Tensor:
     """Each picture cut to 1 - ``most`` .. 1 of its sides, somewhere, and scaled back: [b, 3, h, w] float32."""
     if most == 0:
@@ -208,5 +229,6 @@ def _cropped(pixels: Tensor, crops: Tensor, most: float) -> Tensor:
     shift = (1 - keep).unsqueeze(1) * (2 * crops[:, 1:] - 1)  # of the crop's middle, in half sides
     theta = pixels.new_zeros(len(pixels), 2, 3)
     theta[:, 0, 0] = theta[:, 1, 1] = keep
-    theta[:, :, 2] = shift
-    return F.grid_sample(pixels, F.affine_grid(theta, list(pixels.shape), align_corners=False), align_corners=False)
+    theta[:, 0, 2], theta[:, 1, 2] = shift[:, 1], shift[:, 0]
+    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)

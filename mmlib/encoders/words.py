@@ -17,7 +17,7 @@ def windows(text: str, clip: Clip) -> tuple[Tensor, Tensor]:
     until it fits.
 
     Returns:
-        tokens [w, context] int64 and weights [w] float32, how many tokens of text each window holds.
+        tokens [w, context] int64 and weights [w] float32, how many tokens of text each of several windows holds.
     """
     tokens = clip.tokenize([text])
     if tokens[0, -2] == clip.tokenize([""])[0, -2]:  # padding before the end: nothing was cut

@@ -1,0 +1,268 @@
+"""Extraction: what is missing is said, what was done is kept, and nothing of the answer is read."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from mmlib.encoders import extract
+from mmlib.encoders.words import embed
+from mmlib.errors import InputError
+from mmlib.vectors import Features
+
+from .shop import break_pictures, catalogue, tiny
+
+module = sys.modules["mmlib.encoders.extract"]
+cuda = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return tiny()
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory):
+    return catalogue(tmp_path_factory.mktemp("things"), copies=2, reviews=True)
+
+
+@pytest.fixture
+def shards(monkeypatch):
+    """Small shards, and a list of what the encoder was given."""
+    monkeypatch.setattr(module, "SHARD", 8)
+
+
+class Counting:
+    """Count the rows that pass the towers; raise once ``stop`` rows were encoded."""
+
+    def __init__(self, clip, monkeypatch, stop=10**9):
+        self.rows = 0
+        for name in ("image", "text"):
+            monkeypatch.setattr(clip, name, self.wrapped(getattr(type(clip), name).__get__(clip), stop))
+
+    def wrapped(self, tower, stop):
+        def count(batch):
+            if self.rows >= stop:
+                raise RuntimeError("killed")
+            self.rows += len(batch)
+            return tower(batch)
+
+        return count
+
+
+def same(one: Features, other: Features) -> bool:
+    return one.key == other.key and one.about == other.about and torch.equal(one.review_users, other.review_users)
+
+
+@pytest.mark.parametrize("device", ["cpu", cuda])
+def test_vectors_are_those_of_the_encoder_one_by_one(things, device):
+    clip = tiny(device=device)
+    features = extract(things, clip, batch_size=5, workers=3, precision="fp32")
+    with torch.no_grad():
+        for item in (0, 7, 31):
+            pixels = clip.preprocess(module.read(things.image_path(item))).unsqueeze(0).to(device)
+            assert torch.allclose(features.item["image"][item], clip.image(pixels)[0].cpu(), atol=1e-5)
+            words = f"{things.items['title'].iat[item]} {things.items['text'].iat[item]}"
+            assert torch.allclose(features.item["text"][item], embed([words], clip)[0].cpu(), atol=1e-5)
+    for name in ("image", "text"):
+        assert features.item[name].device.type == "cpu"
+        assert features.item[name].dtype == torch.float32
+        assert torch.allclose(features.item[name].norm(dim=1), torch.ones(32), atol=1e-5)
+        assert features.present[name].all()
+    assert features.about["problems"] == []
+    assert features.about["dataset"] == things.key
+    mixed = extract(things, clip, precision="bf16")
+    assert torch.allclose(mixed.item["image"], features.item["image"], atol=0.05)
+    assert mixed.about["precision"] == "bf16"
+
+
+def test_features_can_be_trained_on_and_saved(things, small, tmp_path):
+    small.train()
+    features = extract(things, small)
+    assert small.training
+    small.eval()
+    layer = torch.nn.Linear(16, 1)
+    layer(features.item["image"]).sum().backward()
+    features.save(tmp_path)
+    assert same(Features.load(tmp_path), features)
+
+
+def test_reviews_are_those_of_the_training_part(things, small):
+    features = extract(things, small)
+    assert features.review_users.tolist() == [0, 1]  # one of ann, one of bob; the third is blank
+    with torch.no_grad():
+        expected = embed(["lovely", "so " * 60 + "good"], small)
+    assert torch.allclose(features.reviews, expected, atol=1e-5)
+    assert features.user["review"].shape == (2, 16)
+
+
+def test_missing_and_broken_are_recorded(small, tmp_path, capsys):
+    data = catalogue(tmp_path)
+    broken = break_pictures(tmp_path)
+    items = data.items.copy()
+    items.loc[: len(broken) - 1, "image"] = list(broken)
+    items.loc[10, "image"] = ""
+    items.loc[[3, 12], ["title", "text"]] = ["", " "]
+    items.loc[4, "text"] = ""
+    data = replace(data, items=items)
+    features = extract(data, small, batch_size=3)
+    gone = [*range(len(broken)), 10]
+    assert (~features.present["image"]).nonzero().flatten().tolist() == gone
+    assert (~features.present["text"]).nonzero().flatten().tolist() == [3, 12]
+    assert not features.item["image"][gone].any()
+    problems = features.about["problems"]
+    assert [problem["item"] for problem in problems] == [
+        f"i{item}" for item in range(len(broken))
+    ]  # not the item without
+    assert [problem["path"] for problem in problems] == list(broken)
+    for problem, reason in zip(problems, broken.values()):
+        assert any(word in problem["reason"].lower() for word in reason.split("|"))
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert len(lines) == 1
+    assert "8 of 15 pictures of things cannot be read" in lines[0]
+    assert "i0" in lines[0]
+
+    clean = extract(catalogue(tmp_path / "clean"), small, batch_size=3)
+    assert torch.allclose(features.item["image"][11:], clean.item["image"][11:], atol=1e-5)
+
+
+def test_without_pictures_or_words_the_modality_is_left_out(things, small):
+    features = extract(replace(things, items=things.items.assign(image="")), small)
+    assert set(features.item) == {"text"}
+    features = extract(replace(things, items=things.items.assign(title="", text="")), small)
+    assert set(features.item) == {"image"}
+    nothing = things.items.assign(title="", text="", image="")
+    with pytest.raises(InputError, match="neither pictures nor texts"):
+        extract(replace(things, items=nothing), small)
+
+
+def test_a_wrong_folder_of_pictures_is_an_error(things, small, tmp_path):
+    with pytest.raises(
+        InputError, match=r"None of the 32 pictures of things can be read.*0\.png: there is no such file"
+    ):
+        extract(replace(things, images=tmp_path), small)
+
+
+def test_nan_names_modality_and_row(things, monkeypatch):
+    clip = tiny()
+    seen = []
+
+    def broken(batch):
+        seen.append(len(batch))
+        vectors = type(clip).image(clip, batch)
+        if len(seen) == 2:
+            vectors[1] = torch.nan
+        return vectors
+
+    monkeypatch.setattr(clip, "image", broken)
+    with pytest.raises(InputError, match="NaN or infinity for the image of item i6"):
+        extract(things, clip, batch_size=5)
+    assert len(seen) == 2
+
+    clip = tiny()
+    torch.nn.init.constant_(clip.model.text_projection, torch.inf)
+    with pytest.raises(InputError, match="for the text of item i0"):
+        extract(things, clip)
+
+
+@pytest.mark.usefixtures("shards")
+def test_a_stopped_run_continues_with_the_same_result(things, small, tmp_path, monkeypatch):
+    expected = extract(things, small, batch_size=3)
+    with monkeypatch.context() as patch:
+        Counting(small, patch, stop=20)
+        with pytest.raises(RuntimeError, match="killed"):
+            extract(things, small, batch_size=3, folder=tmp_path)
+    done = sorted(path.name for path in tmp_path.glob("image-*.safetensors"))
+    assert len(done) == 2
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+    before = {name: (tmp_path / name).stat().st_mtime_ns for name in done}
+    with monkeypatch.context() as patch:
+        counted = Counting(small, patch)
+        assert same(extract(things, small, batch_size=3, folder=tmp_path), expected)
+    windows = 32 + 1 + 3  # one of each text; one and three of the reviews
+    assert counted.rows == 32 - 16 + windows
+    assert {name: (tmp_path / name).stat().st_mtime_ns for name in done} == before
+    with monkeypatch.context() as patch:
+        counted = Counting(small, patch)
+        assert same(extract(things, small, batch_size=3, folder=tmp_path), expected)
+        assert counted.rows == 0
+
+
+@pytest.mark.usefixtures("shards")
+def test_problems_survive_a_restart(small, tmp_path):
+    data = catalogue(tmp_path / "pictures")
+    (tmp_path / "pictures" / "9.png").write_bytes(b"")
+    first = extract(data, small, folder=tmp_path / "shards")
+    again = extract(data, small, folder=tmp_path / "shards")
+    assert again.about["problems"] == first.about["problems"] != []
+    assert again.about["problems"][0]["item"] == "i9"
+
+
+@pytest.mark.usefixtures("shards")
+def test_shards_of_other_encoders_or_rows_are_not_used(things, small, tmp_path, monkeypatch):
+    extract(things, small, folder=tmp_path)
+    other = tiny(seed=1)
+    assert same(extract(things, other, folder=tmp_path), extract(things, other))
+
+    extract(things, small, folder=tmp_path)
+    items = things.items.copy()
+    items.loc[9, "title"] = "another thing"
+    changed = replace(things, items=items)
+    with monkeypatch.context() as patch:
+        counted = Counting(small, patch)
+        got = extract(changed, small, folder=tmp_path)
+    assert counted.rows == 8  # the shard of the changed text alone
+    assert same(got, extract(changed, small))
+
+    for path in tmp_path.glob("image-*"):
+        path.write_bytes(path.read_bytes()[:100])
+    assert same(extract(things, small, folder=tmp_path), extract(things, small))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from tests.encoders.shop import catalogue, tiny
+from mmlib.encoders import extract
+module = sys.modules["mmlib.encoders.extract"]
+module.SHARD = 8
+clip, calls = tiny(), []
+tower = clip.image
+def image(batch):
+    calls.append(1)
+    if len(calls) == 9:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return tower(batch)
+clip.image = image
+extract(catalogue(Path(sys.argv[1]), copies=2, reviews=True), clip, batch_size=3, folder=sys.argv[2])
+"""
+
+
+@pytest.mark.usefixtures("shards")
+def test_kill_9_and_start_again(small, tmp_path, monkeypatch):
+    pictures, folder = tmp_path / "pictures", tmp_path / "shards"
+    command = [sys.executable, "-c", KILLED, str(pictures), str(folder), str(Path(__file__).parents[2])]
+    threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    assert subprocess.run(command, env=os.environ | threads, check=False).returncode == -signal.SIGKILL
+    data = catalogue(pictures.with_name("same"), copies=2, reviews=True)
+    data = replace(data, images=pictures)
+    with monkeypatch.context() as patch:
+        counted = Counting(small, patch)
+        got = extract(data, small, batch_size=3, folder=folder)
+    assert 0 < len(list(folder.glob("image-*"))) <= 4
+    assert counted.rows == 32 - 16 + 36
+    assert same(got, extract(data, small, batch_size=3))
+
+
+@pytest.mark.parametrize(
+    ("option", "message"), [({"precision": "int8"}, "precision"), ({"batch_size": 0}, "batch_size")]
+)
+def test_bad_options(things, small, option, message):
+    with pytest.raises(InputError, match=message):
+        extract(things, small, **option)
