@@ -93,8 +93,6 @@ def _tidy(notebook: Any, name: str) -> None:
     for place, cell in enumerate(notebook.cells):
         cell["id"] = f"{name}-{place:02d}"[-64:]
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
 
 
 def _without_settings(text: str) -> str:

@@ -128,7 +128,9 @@ def build(folder):
             file.write(f"{sys.argv[1]}{step} ")
         print("step", step, flush=True)
         time.sleep(float(sys.argv[2]))
-    while len(sys.argv) > 3 and not Path(sys.argv[3]).exists():
+    for _ in range(400):
+        if len(sys.argv) < 4 or Path(sys.argv[3]).exists():
+            break
         time.sleep(0.05)
 
 print(cached("steps", {}, build, lambda folder: (folder / "steps").read_text(), root=Path("cache")))

@@ -41,7 +41,7 @@ def test_the_kernel_is_this_interpreters_whatever_jupyter_finds(
     before = (workbook / "notebooks" / "00_first.ipynb").read_bytes()
     output = run(workbook, size=4)
     found = json.loads((workbook / "run" / "pages" / "00_first.metrics.json").read_text())
-    assert found == {"total": 0.4, "python": sys.executable, "threads": "1"}
+    assert found == {"total": 0.4, "python": sys.executable, "threads": "1", "price": "$HOME"}
     assert (workbook / "notebooks" / "00_first.ipynb").read_bytes() == before
     cells = nbformat.read(output, as_version=4).cells
     assert [cell.source for cell in cells if "injected-parameters" in cell.metadata.tags] == [
@@ -67,6 +67,11 @@ def test_an_input_error_is_its_message_alone(workbook: Path):
     with pytest.raises(InputError) as caught:
         run(workbook, mode="input")
     assert str(caught.value) == "There is no shop.\nBring one."
+
+
+def test_a_name_that_papermill_lets_through_is_refused_by_the_page(workbook: Path):
+    with pytest.raises(InputError, match=r'no parameter "mood". Did you mean "mode"'):
+        run(workbook, mood="ok")
 
 
 def test_a_dead_kernel_is_a_failure(workbook: Path):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmlib.errors import InputError
+from mmlib.files import write_json
 from mmlib.workbook.kernel import PageError
 from mmlib.workbook.plan import plan
 from mmlib.workbook.run import finished, run, run_plan
@@ -26,7 +27,10 @@ def inside(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workbook)
 
 
-def test_a_run_from_start_to_report(workbook: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_run_from_start_to_report(
+    workbook: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("mmlib.workbook.run.code_version", lambda module: "the code as it is")
     done = run(workbook / "params" / "toy.yaml", overrides={"seed": 2})
     assert not done.reused
     assert done.metrics["00_first"]["total"] == 2.5
@@ -88,16 +92,19 @@ def test_a_killed_run_starts_again_and_its_kernel_is_gone(workbook: Path):
     (workbook / "gate").unlink(missing_ok=True)
     one = plan({"mode": "wait", "pages": ["00"]})
     command = [sys.executable, "-m", "mmlib", "run", "-p", "mode", "wait", "--pages", "00"]
-    killed = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    killed = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ)
     log = one.folder / "log.txt"
     while not (log.exists() and "Executing Cell 4" in log.read_text()):
         assert killed.poll() is None
         time.sleep(0.05)
     kernels = psutil.Process(killed.pid).children(recursive=True)
     killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    killed.wait()
     assert finished(one.folder) is None
+    write_json(one.folder / "pages" / "00_first.metrics.json", {"left over": 1})
     (workbook / "gate").touch()
-    assert run_plan(one, threads=1).metrics["00_first"]["total"] == 0.3
+    found = run_plan(one, threads=1).metrics["00_first"]
+    assert (found["total"], found["threads"]) == (0.3, "1")
+    assert "left over" not in found
     assert kernels
     assert psutil.wait_procs(kernels, timeout=10)[1] == []

@@ -57,7 +57,8 @@ while mode == "wait" and not Path("gate").exists():
 
 # %%
 print("printed by the page")
-page.record(total=round(size * lr + seed, 6), python=sys.executable, threads=os.environ.get("OMP_NUM_THREADS", ""))
+threads, price = os.environ.get("OMP_NUM_THREADS", ""), os.environ.get("PRICE", "")
+page.record(total=round(size * lr + seed, 6), python=sys.executable, threads=threads, price=price)
 """
 SECOND = """\
 # %% tags=["parameters"]
