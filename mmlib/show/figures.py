@@ -56,6 +56,7 @@ def curves(fits: FitLike | Mapping[str, FitLike], *, metric: str | None = None) 
             _curve(fig, fit, f"valid/{metric}", name or metric, k + j, 2, show=not name)
     y = f"{shown[0]} (0 to 1)" if len(shown) == 1 else "metric (0 to 1)"
     axis_names(fig, "epoch", ["loss (mean over batches)", y])
+    fig.update_xaxes(dtick=1 if max(len(fit.history) for fit in named.values()) <= 12 else None)
     bar = dict(orientation="h", y=1.13, yanchor="bottom")
     style(fig, height=390, legend=bar | dict(x=0), legend2=bar | dict(x=0.56), margin_t=92)
     kept = ", ".join(f"{name + ': ' if name else ''}epoch {fit.best_epoch}" for name, fit in named.items())
@@ -105,8 +106,8 @@ def long_tail(data: Dataset) -> go.Figure:
     )  # fmt: skip
     n, share = _at_least(users)
     fig.add_scatter(
-        x=n, y=share, line=dict(color=colour(1), width=2), mode="lines+markers", marker=dict(size=5, symbol="square"),
-        showlegend=False, row=1, col=2, hovertemplate="%{y:.1%} of users have %{x} or more<extra></extra>",
+        x=n, y=share, line=dict(color=colour(1), width=2, shape="vh"), mode="lines+markers",
+        marker=dict(size=5, symbol="square"), showlegend=False, row=1, col=2, hovertemplate="%{y:.1%} of users have %{x} or more<extra></extra>",
     )  # fmt: skip
     axis_names(fig, ["item's rank", "n (purchases)"], ["purchases (training part)", "share of users with n or more"])
     fig.update_xaxes(type="log", tickvals=log_ticks(rank + 1), col=1).update_xaxes(
@@ -138,7 +139,7 @@ def degrees(graphs: Mapping[str, Any]) -> go.Figure:
         n, share = _at_least(count)
         fig.add_scatter(
             x=n, y=share, name=escape(name), mode="lines+markers",
-            line=dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2),
+            line=dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2, shape="vh"),
             marker=dict(symbol=SYMBOLS[k % len(SYMBOLS)], size=6),
             hovertemplate="%{y:.1%} have %{x} or more<extra>" + escape(name) + "</extra>",
         )  # fmt: skip
@@ -245,8 +246,9 @@ def _pairs(data: Dataset, present: np.ndarray, count: int, rng: np.random.Genera
 
 
 def _at_least(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Each count n > 0 that occurs, and the share of entries that are n or more."""
-    n, times = np.unique(count, return_counts=True)
+    """1 and each larger count n that occurs, and the share of entries that are n or more."""
+    n, times = np.unique(np.append(count, 1), return_counts=True)
+    times[n == 1] -= 1  # the one that was added, so that every curve starts at 1
     share = times[::-1].cumsum()[::-1] / max(1, len(count))
     keep = n > 0
     n, share = n[keep], share[keep]

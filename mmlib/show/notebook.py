@@ -207,7 +207,19 @@ def _offline(body: str) -> str:
         tag.decompose()
     for tag in soup.find_all(True):
         _quiet(tag)
+    for table in soup.select("table.dataframe"):
+        _align(table)
     return str(soup)
+
+
+def _align(table: Tag) -> None:
+    """Mark the columns of a pandas table that hold words; the others hold numbers, which stand on the right."""
+    rows = [row.find_all(["th", "td"]) for row in table.find_all("tr")]
+    for column in zip(*rows) if len({len(row) for row in rows}) == 1 else ():
+        cells = [cell.get_text(strip=True) for cell in column if cell.name == "td"]
+        if any(cell and not re.match(r"[-+\u2212.\d]|NaN|inf", cell) for cell in cells):
+            for cell in column:
+                cell["class"] = "words"
 
 
 def _quiet(tag: Tag) -> None:

@@ -60,6 +60,8 @@ def test_at_least_is_the_share_that_reaches_n():
     n, share = _at_least(np.array([0, 1, 1, 3]))
     assert n.tolist() == [1, 3]
     assert share.tolist() == [0.75, 0.25]
+    n, share = _at_least(np.array([5, 5]))
+    assert (n.tolist(), share.tolist()) == ([1, 5], [1.0, 1.0])
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 300, 5000])

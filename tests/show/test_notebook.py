@@ -1,6 +1,7 @@
 import json
 
 import nbformat
+import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from bs4 import BeautifulSoup
@@ -145,6 +146,14 @@ def test_outputs_cannot_fetch_or_run_anything(tmp_path):
         tag.decompose()
     assert "x.example" not in str(soup)
     assert soup.find("use")["href"] == "#here"
+
+
+def test_words_in_tables_stand_left_and_messages_are_folded(tmp_path):
+    html = pd.DataFrame({"name": ["a", "b"], "value": [-1.5, float("nan")]}).to_html()
+    outputs = [new_output("stream", name="stderr", text="FutureWarning"), display(text_html=html)]
+    _, soup = render(tmp_path, new_code_cell("x", outputs=outputs))
+    assert [tag.get_text() for tag in soup.select(".words")] == ["name", "a", "b"]
+    assert [tag.get_text() for tag in soup.select("details pre.log")] == ["FutureWarning"]
 
 
 def test_pictures_beside_the_notebook_are_embedded(tmp_path, shop):
