@@ -1,8 +1,8 @@
 """Where an epoch of LightGCN goes: training by step, full validation, and PyG's own LightGCN beside it.
 
-    python bench/lightgcn.py                          # made-up purchases of Amazon Baby's size
-    python bench/lightgcn.py --dataset FOLDER         # a catalogue of your own
-    python bench/lightgcn.py --device cuda
+python bench/lightgcn.py                          # made-up purchases of Amazon Baby's size
+python bench/lightgcn.py --dataset FOLDER         # a catalogue of your own
+python bench/lightgcn.py --device cuda
 """
 
 import argparse
@@ -33,7 +33,9 @@ def made_up(n_users: int = 19_445, n_items: int = 7_050, n: int = 160_792, seed:
     items = np.minimum(n_items * rng.beta(0.5, 2.5, len(users)), n_items - 1).astype(np.int64)
     pairs = np.unique(np.stack([users, items], 1), axis=0)
     table = pd.DataFrame({"user": pairs[:, 0], "item": pairs[:, 1], "part": ""})
-    item_table = pd.DataFrame({"id": np.arange(n_items).astype(str), "title": "", "text": "", "image": "", "category": ""})
+    item_table = pd.DataFrame(
+        {"id": np.arange(n_items).astype(str), "title": "", "text": "", "image": "", "category": ""}
+    )
     data = Dataset("made up, Baby's size", pd.DataFrame({"id": np.arange(n_users).astype(str)}), item_table, table)
     return random_by_user(data)
 
@@ -130,7 +132,11 @@ def main() -> None:
     parser.add_argument("--peer", action="store_true", help="time PyG's LightGCN too (slow)")
     given = parser.parse_args()
     data = load(given.dataset, split=given.split) if given.dataset else made_up()
-    chip = torch.cuda.get_device_name() if given.device == "cuda" else f"{platform.machine()}, {torch.get_num_threads()} threads"
+    chip = (
+        torch.cuda.get_device_name()
+        if given.device == "cuda"
+        else f"{platform.machine()}, {torch.get_num_threads()} threads"
+    )
     print(f"{data.name}: {data.n_users:,} users, {data.n_items:,} items, {len(data.train):,} training purchases")
     print(f"{chip}, torch {torch.__version__}, batch {given.batch_size}\n")
     report(whole_epochs, "one epoch with full validation", data, given)
@@ -147,7 +153,9 @@ def main() -> None:
 
 def report(measure: Callable[..., list[float]], what: str, data: Dataset, given: argparse.Namespace) -> None:
     seconds = measure(data, given.device, given.batch_size, given.epochs)
-    print(f"{what}: median {np.median(seconds):.3f} s, from {min(seconds):.3f} to {max(seconds):.3f} s ({len(seconds)} epochs)")
+    print(
+        f"{what}: median {np.median(seconds):.3f} s, {min(seconds):.3f} to {max(seconds):.3f} s ({len(seconds)} epochs)"
+    )
 
 
 if __name__ == "__main__":

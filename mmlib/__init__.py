@@ -20,10 +20,21 @@ _FROM = {
     ".workbook.page": ("begin",),
     ".workbook.stages": ("encoder", "extract", "fit", "load", "recommender", "seed", "start_vectors"),
 }
-_ROOMS = ("data", "encoders", "evaluation", "graphs", "kernels", "pretrainers", "recommenders", "show", "training", "workbook")
+_ROOMS = (
+    "data",
+    "encoders",
+    "evaluation",
+    "graphs",
+    "kernels",
+    "pretrainers",
+    "recommenders",
+    "show",
+    "training",
+    "workbook",
+)
 _HOME = {name: module for module, names in _FROM.items() for name in names}
 
-__all__ = sorted([*_HOME, *_ROOMS])  # noqa: PLE0605
+__all__ = sorted([*_HOME, *_ROOMS])
 
 if TYPE_CHECKING:
     from . import data, encoders, evaluation, graphs, kernels, pretrainers, recommenders, show, training, workbook

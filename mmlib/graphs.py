@@ -241,7 +241,7 @@ def nearest_neighbours(
 
 def _either_way(row: Tensor, col: Tensor, value: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
     """Edges with their reverses, each once. The two directions of an edge carry the same value."""
-    key = torch.cat([row * n + col, col * n + row])
-    key, first = np.unique(key.numpy(), return_index=True)
-    key, first = torch.from_numpy(key), torch.from_numpy(first)
-    return key // n, key % n, torch.cat([value, value])[first]
+    both = torch.cat([row * n + col, col * n + row])
+    found, first = np.unique(both.numpy(), return_index=True)
+    key = torch.from_numpy(found)
+    return key // n, key % n, torch.cat([value, value])[torch.from_numpy(first)]

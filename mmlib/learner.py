@@ -44,8 +44,8 @@ class Learner(nn.Module):
         super().__init__()
         self.data = data
         self.negatives = negatives
-        self.seen = sample.Seen.from_pairs(*torch.from_numpy(data.train).T, data.n_users, data.n_items)
         self._pairs = torch.from_numpy(data.train)
+        self.seen = sample.Seen.from_pairs(self._pairs[:, 0], self._pairs[:, 1], data.n_users, data.n_items)
 
     def embed(self) -> Embeddings:
         """The vectors of all users and items, with gradients where they are enabled."""

@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ def progress(items: Iterable[T], label: str, *, total: int | None = None, unit: 
     ``MMLIB_PROGRESS`` = ``bar``, ``lines`` or ``off`` overrides the choice.
     """
     how = os.environ.get("MMLIB_PROGRESS") or ("bar" if _someone_watches() else "lines")
-    total = len(items) if total is None and hasattr(items, "__len__") else total
+    total = len(items) if total is None and isinstance(items, Sized) else total
     if how == "bar":
         from tqdm.auto import tqdm
 

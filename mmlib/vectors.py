@@ -62,7 +62,7 @@ class Features:
     @property
     def user(self) -> dict[str, Tensor]:
         """``"review"`` -> [n_users, d], the mean of each user's review vectors (zero rows where there are none)."""
-        if self.reviews is None:
+        if self.reviews is None or self.review_users is None:
             return {}
         total = torch.zeros(self.n_users, self.reviews.shape[1]).index_add_(0, self.review_users, self.reviews)
         return {"review": total / self._review_counts.clamp(min=1).unsqueeze(1)}
@@ -74,6 +74,7 @@ class Features:
 
     @property
     def _review_counts(self) -> Tensor:
+        assert self.review_users is not None
         return torch.bincount(self.review_users, minlength=self.n_users)
 
     @property
@@ -84,7 +85,7 @@ class Features:
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"item.{name}": values for name, values in self.item.items()}
         tensors |= {f"present.{name}": values for name, values in self.present.items()}
-        if self.reviews is not None:
+        if self.reviews is not None and self.review_users is not None:
             tensors |= {"reviews": self.reviews, "review_users": self.review_users}
         return dict(sorted(tensors.items()))
 
@@ -100,21 +101,26 @@ class Features:
         """Read what ``save`` wrote. Raises InputError when a file is missing."""
         about = read_json(Path(folder) / "features.json")
         tensors = _load(Path(folder) / "features.safetensors")
-        parts: dict[str, dict[str, Tensor]] = {"item": {}, "present": {}}
-        for name in [name for name in tensors if "." in name]:
-            kind, modality = name.split(".")
-            parts[kind][modality] = tensors.pop(name)
-        return cls(**parts, **tensors, **about)
+        item = {name.removeprefix("item."): values for name, values in tensors.items() if name.startswith("item.")}
+        present = {name: tensors[f"present.{name}"] for name in item}
+        return cls(item, present, tensors.get("reviews"), tensors.get("review_users"), **about)
 
     def summary(self) -> list[dict[str, Any]]:
         """One row a modality: rows, width, how many are missing."""
         rows = [
-            {"modality": name, "rows": len(values), "width": values.shape[1], "missing": int((~self.present[name]).sum())}
+            {
+                "modality": name,
+                "rows": len(values),
+                "width": values.shape[1],
+                "missing": int((~self.present[name]).sum()),
+            }
             for name, values in self.item.items()
         ]
         if self.reviews is not None:
             silent = int((~self.user_present["review"]).sum())
-            rows.append({"modality": "review", "rows": len(self.reviews), "width": self.reviews.shape[1], "missing": silent})
+            rows.append(
+                {"modality": "review", "rows": len(self.reviews), "width": self.reviews.shape[1], "missing": silent}
+            )
         return rows
 
     def _repr_html_(self) -> str:
@@ -142,10 +148,14 @@ class Embeddings:
 
     def __post_init__(self) -> None:
         if self.users.shape[1] != self.items.shape[1]:
-            raise InputError(f"Users have {self.users.shape[1]} dimensions, items {self.items.shape[1]}; they must agree.")
+            raise InputError(
+                f"Users have {self.users.shape[1]} dimensions, items {self.items.shape[1]}; they must agree."
+            )
         for name, values in (("user", self.users), ("item", self.items)):
             if not torch.isfinite(values).all():
-                raise InputError(f"Some {name} vectors hold NaN or infinity; lower the learning rate of what made them.")
+                raise InputError(
+                    f"Some {name} vectors hold NaN or infinity; lower the learning rate of what made them."
+                )
 
     @property
     def dim(self) -> int:
@@ -191,7 +201,9 @@ def _filled(values: Tensor, present: Tensor, missing: str, what: str) -> Tensor:
         return values
     if missing == "error":
         rows = (~present).nonzero().flatten()[:5].tolist()
-        raise InputError(f"There are {int((~present).sum())} {what} (rows {rows} ...); choose missing='mean' or 'zero'.")
+        raise InputError(
+            f"There are {int((~present).sum())} {what} (rows {rows} ...); choose missing='mean' or 'zero'."
+        )
     fill = values[present].mean(0) if missing == "mean" and present.any() else torch.zeros_like(values[0])
     return torch.where(present.unsqueeze(1), values, fill)
 

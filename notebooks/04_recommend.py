@@ -68,9 +68,8 @@ if start != "random":
 
 # %%
 options = {"modalities": modalities, "cima_weight": cima_weight, "contrast": contrast, "neighbours": neighbours}
-vectors = mm.start_vectors(
-    catalogue, features, start, dim=dim, epochs=pretrain_epochs, lr=pretrain_lr, batch_size=batch_size, seed=seed, **options
-)
+options |= {"dim": dim, "epochs": pretrain_epochs, "lr": pretrain_lr, "batch_size": batch_size, "seed": seed}
+vectors = mm.start_vectors(catalogue, features, start, **options)
 
 # %% [markdown]
 # ## The recommender

@@ -108,7 +108,7 @@ class Dataset:
 
     def image_path(self, item: int) -> Path | None:
         """The item's picture, or ``None`` when it has none. The path never leaves ``images``."""
-        name = self.items["image"].iat[item]
+        name = str(self.items["image"].iat[item])
         if not name or self.images is None:
             return None
         path = (self.images / name).resolve()
@@ -143,7 +143,7 @@ class Dataset:
     def _passport(self, protocol: str, seed: int | None) -> SplitPassport:
         pairs = {part: self.part(part) for part in PARTS}
         unseen = {
-            f"{part} {name}": int(len(np.setdiff1d(pairs[part][:, column], pairs["train"][:, column])))
+            f"{part} {name}": len(np.setdiff1d(pairs[part][:, column], pairs["train"][:, column]))
             for part in ("valid", "test")
             for column, name in enumerate(("users", "items"))
         }
@@ -163,11 +163,12 @@ class Dataset:
     def key(self) -> str:
         """A short hash of all tables and of the pictures' names, sizes and bytes' lengths."""
         tables = [self.users, self.items, self.interactions]
-        sizes = [path.stat().st_size if path and path.is_file() else -1 for path in map(self.image_path, range(self.n_items))]
+        paths = map(self.image_path, range(self.n_items))
+        sizes = [path.stat().st_size if path and path.is_file() else -1 for path in paths]
         return digest(*[part for table in tables for part in _columns(table)], sizes)
 
     def save(self, folder: str | Path) -> None:
-        """Write ``dataset.json`` and three parquet tables to ``folder``, whole or not at all.
+        """Write ``dataset.json`` and three parquet tables to ``folder``, each whole or not at all.
 
         Pictures are not copied: ``dataset.json`` keeps the path of their folder, relative when they lie inside.
         """
@@ -217,7 +218,8 @@ class Dataset:
         return facts
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_show(value))}</td></tr>" for name, value in self.summary().items())
+        facts = self.summary().items()
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_show(value))}</td></tr>" for name, value in facts)
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return f"<h4>{escape(self.name)}</h4><table>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
 

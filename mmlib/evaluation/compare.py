@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from ..errors import InputError
-from .ranking import Scores
+from .ranking import Scores, metric_columns
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _matrix(scores: Sequence[Scores], metric: str, slice: str) -> tuple[np.ndarr
     users = tables[0]["user"].to_numpy()
     for table in tables:
         if metric not in table:
-            raise InputError(f"There is no metric {metric!r}; there are {[c for c in table if '@' in c]}.")
+            raise InputError(f"There is no metric {metric!r}; there are {metric_columns(table)}.")
         if table["user"].to_numpy().tolist() != users.tolist():
             raise InputError("The runs were not scored on the same users; use one split for all seeds.")
     if len(users) == 0:

@@ -161,9 +161,10 @@ class Task:
         masked = data.train
         if part == "test" and mask_valid:
             masked = np.concatenate([data.train, data.valid])
-        shape = (data.n_users, data.n_items)
-        seen = Seen.from_pairs(*torch.from_numpy(masked).T, *shape).to(device)
-        return cls(pairs[:, 0].unique(), seen, Seen.from_pairs(*pairs.T, *shape).to(device))
+        hidden = torch.from_numpy(masked)
+        seen = Seen.from_pairs(hidden[:, 0], hidden[:, 1], data.n_users, data.n_items)
+        truth = Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
+        return cls(pairs[:, 0].unique(), seen.to(device), truth.to(device))
 
     def lists(self, vectors: Embeddings, k: int, block: int = 1024) -> tuple[Tensor, Tensor]:
         """The k best items of each user and whether they are positives: [n, k] int64 and bool, on the CPU.

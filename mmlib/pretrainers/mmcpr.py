@@ -12,7 +12,7 @@ from torch_geometric.utils import softmax
 
 from ..data.dataset import Dataset
 from ..errors import InputError, one_of
-from ..graphs import co_interaction
+from ..graphs import Graph, co_interaction
 from ..kernels.contrast import info_nce, pairwise_bce
 from ..learner import Batch, Learner, xavier
 from ..vectors import Embeddings, Features
@@ -91,9 +91,9 @@ class MMCPR(Learner):
         self.cima_weight, self.contrast, self.temperature = cima_weight, contrast, temperature
         self.aligned, self.aggregation, self.missing = aligned, aggregation, missing
         self.neighbours, self.edge_weight, self.normalisation = neighbours, edge_weight, normalisation
-        graph = {"neighbours": neighbours, "weight": edge_weight, "normalisation": normalisation}
-        self.user_graph = co_interaction(data, "users", **graph) if "G" in modalities else None
-        self.item_graph = co_interaction(data, "items", **graph) if "G" in modalities else None
+        self.user_graph, self.item_graph = (
+            self._graph(side) if "G" in modalities else None for side in ("users", "items")
+        )
         self.reviews = (
             Reviews(features, aggregation, missing) if "R" in modalities and features.reviews is not None else None
         )
@@ -102,6 +102,10 @@ class MMCPR(Learner):
             self.register_buffer(f"{name}_features", features.filled(name, fill), persistent=False)
             self.register_buffer(f"{name}_present", features.present[name], persistent=False)
         self._make_parameters()
+
+    def _graph(self, side: str) -> Graph:
+        kept, weight, how = self.neighbours, self.edge_weight, self.normalisation
+        return co_interaction(self.data, side, neighbours=kept, weight=weight, normalisation=how)
 
     def _make_parameters(self) -> None:
         self.user_table = nn.Parameter(xavier(self.data.n_users, self.graph_dim))  # layer 0 of eq. 2
@@ -138,13 +142,16 @@ class MMCPR(Learner):
 
     def cima(self, items: Tensor) -> Tensor:
         """L1, eq. 11, over those of the ``items`` [b] that have both a text and an image."""
-        both = items[self.text_present[items] & self.image_present[items]]
+        both = items[self._present("text")[items] & self._present("image")[items]]
         if len(both) < 2:
             return self.item_table.sum() * 0
         text, image = (self._aligned(name, both) for name in ("text", "image"))  # [N, d] each
         if self.contrast == "softmax":
             return info_nce(text, image, temperature=self.temperature)
         return pairwise_bce(text, image, temperature=self.temperature, reduction="sum") / len(both)
+
+    def _present(self, name: str) -> Tensor:
+        return getattr(self, f"{name}_present")  # [n_items] bool
 
     def _aligned(self, name: str, rows: Tensor) -> Tensor:
         values = self._content(name, rows)
@@ -178,7 +185,7 @@ class MMCPR(Learner):
     def _item_mask(self, rows: Tensor | None = None) -> dict[str, Tensor] | None:
         if self.missing != "mask":
             return None
-        present = {name: getattr(self, f"{name}_present") for name in self._content_names()}
+        present = {name: self._present(name) for name in self._content_names()}
         return {name: values if rows is None else values[rows] for name, values in present.items()}
 
     def embed(self) -> Embeddings:
@@ -247,9 +254,15 @@ class Reviews(nn.Module):
         missing: of users without a review: ``"zero"``, otherwise the mean over users who have one.
     """
 
+    present: Tensor  # [n_users] bool
+    vectors: Tensor  # [n_reviews, d_r]
+    writers: Tensor  # [n_reviews]
+    fixed: Tensor  # [n_users, d_r]
+
     def __init__(self, features: Features, aggregation: str, missing: str) -> None:
         super().__init__()
         one_of("aggregation", aggregation, ("mean", "max", "attention"))
+        assert features.reviews is not None
         self.aggregation, self.missing, self.width = aggregation, missing, features.reviews.shape[1]
         self.register_buffer("present", features.user_present["review"], persistent=False)
         if aggregation == "attention":
@@ -274,6 +287,8 @@ class Reviews(nn.Module):
 
 
 def _segment_max(features: Features) -> Tensor:
+    assert features.reviews is not None
+    assert features.review_users is not None
     index = features.review_users.unsqueeze(1).expand_as(features.reviews)
     empty = features.reviews.new_zeros(features.n_users, features.reviews.shape[1])
     return empty.scatter_reduce(0, index, features.reviews, "amax", include_self=False)

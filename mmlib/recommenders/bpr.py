@@ -44,7 +44,8 @@ class BPR(Learner):
         self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))
 
     def embed(self) -> Embeddings:
-        return Embeddings(*self.propagated().split([self.data.n_users, self.data.n_items]), self.describe())
+        users, items = self.propagated().split([self.data.n_users, self.data.n_items])
+        return Embeddings(users, items, self.describe())
 
     def propagated(self) -> Tensor:
         """The vectors that score, users before items: [n_users + n_items, d]; here the layer-0 vectors themselves."""

@@ -80,7 +80,7 @@ class MixGCF(LightGCN):
 
     def hops(self) -> list[Tensor]:
         """The table after 0, 1, ..., L propagations: (L+1) x [n_users + n_items, d]."""
-        hops = [self.table]
+        hops: list[Tensor] = [self.table]
         for _ in range(self.layers):
             hops.append(self.graph @ hops[-1])
         return hops

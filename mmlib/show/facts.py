@@ -86,8 +86,8 @@ def graph_overlap(graphs: Mapping[str, Any]) -> pd.DataFrame:
 def purity_answer(purity: pd.DataFrame) -> Html:
     """What ``neighbour_purity`` found, in a sentence per modality."""
     rows = [
-        f"<li><b>{escape(row['modality'])}</b>: an item's neighbours are of its category in {row['same category']:.0%} of "
-        f"cases, {row['same category'] / row['chance']:.1f} times chance.</li>"
+        f"<li><b>{escape(row['modality'])}</b>: an item's neighbours are of its category in "
+        f"{row['same category']:.0%} of cases, {row['same category'] / row['chance']:.1f} times chance.</li>"
         for row in purity.to_dict("records")
     ]
     return Html(f"<ul>{''.join(rows)}</ul>" if rows else "<p>The catalogue names no categories to judge by.</p>")

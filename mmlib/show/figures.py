@@ -107,12 +107,12 @@ def long_tail(data: Dataset) -> go.Figure:
     n, share = _at_least(users)
     fig.add_scatter(
         x=n, y=share, line=dict(color=colour(1), width=2, shape="vh"), mode="lines+markers",
-        marker=dict(size=5, symbol="square"), showlegend=False, row=1, col=2, hovertemplate="%{y:.1%} of users have %{x} or more<extra></extra>",
+        marker=dict(size=5, symbol="square"), showlegend=False, row=1, col=2,
+        hovertemplate="%{y:.1%} of users have %{x} or more<extra></extra>",
     )  # fmt: skip
     axis_names(fig, ["item's rank", "n (purchases)"], ["purchases (training part)", "share of users with n or more"])
-    fig.update_xaxes(type="log", tickvals=log_ticks(rank + 1), col=1).update_xaxes(
-        type="log", tickvals=log_ticks(n), col=2
-    )
+    fig.update_xaxes(type="log", tickvals=log_ticks(rank + 1), col=1)
+    fig.update_xaxes(type="log", tickvals=log_ticks(n), col=2)
     fig.update_yaxes(type="log", tickvals=log_ticks(ranked), col=1)
     fig.update_yaxes(tickformat=".0%", rangemode="tozero", col=2)
     top = np.sort(items)[::-1][: max(1, round(0.2 * len(items)))].sum() / max(1, items.sum())

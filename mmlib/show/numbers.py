@@ -154,9 +154,8 @@ def table(
         for part in dict.fromkeys(means["slice"])
     )
     head = "".join(f"<th>{escape(metric)}</th>" for metric in metrics)
-    note = (
-        "Mean over users ± half of its 95 % interval. Bold: best, and better than every other by the paired comparison."
-    )
+    note = "Mean over users ± half of its 95 % interval."
+    note += " Bold: best, and better than every other by the paired comparison." if bold else ""
     return Html(
         f'<table class="mm-scores"><thead><tr><th>slice</th><th>model</th>{head}<th>users</th></tr>'
         f"</thead>{blocks}</table>"

@@ -83,6 +83,19 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield from flat(value, f"{path}/")
 
 
+def without_lone_labels(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The same metrics, a page's only ranking standing without its label.
+
+    Labels such as "lightgcn from random" differ from run to run; without them, runs share their columns.
+    """
+    plain: dict[str, Any] = {}
+    for page, found in metrics.items():
+        labels = list(_rankings(found))
+        lone = found[labels[0]] if len(labels) == 1 else {}
+        plain[page] = {name: value for name, value in found.items() if len(labels) != 1 or name != labels[0]} | lone
+    return plain
+
+
 _PARTS = ("/low", "/high", "/users")
 
 
@@ -100,10 +113,8 @@ def _about(about: Mapping[str, Any]) -> str:
 def _scores(metrics: Mapping[str, Any]) -> str:
     rows = []
     for page, found in metrics.items():
-        for label, slices in found.items():
-            for part, values in slices.items() if isinstance(slices, Mapping) else ():
-                if isinstance(values, Mapping) and all(_is_mean(one) for one in values.values()):
-                    rows.append({"page": page, "ranking": label, "items": part} | _row(values))
+        for label, slices in _rankings(found).items():
+            rows += [{"page": page, "ranking": label, "items": part} | _row(values) for part, values in slices.items()]
     return pd.DataFrame(rows).fillna("").to_html(index=False, border=0) if rows else ""
 
 
@@ -116,6 +127,17 @@ def _with_interval(one: Mapping[str, Any]) -> str:
     if one["mean"] is None or one["low"] is None:
         return "" if one["mean"] is None else f"{one['mean']:.4f}"
     return f"{one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+
+
+def _rankings(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a page's records that are Scores: label -> slice -> metric -> mean and interval."""
+    return {
+        label: slices
+        for label, slices in found.items()
+        if isinstance(slices, Mapping)
+        and slices
+        and all(isinstance(part, Mapping) and part and all(map(_is_mean, part.values())) for part in slices.values())
+    }
 
 
 def _is_mean(one: Any) -> bool:

@@ -99,7 +99,7 @@ def encoder(
 
 
 def extract(data: Dataset, clip: Clip, **options: Any) -> Features:
-    """Vectors of every picture, text and training review; minutes once, a second afterwards. See ``encoders.extract``."""
+    """Vectors of all pictures, texts and training reviews, see ``encoders.extract``; a second when cached."""
     inputs = {"data": data.key, "encoder": clip.about, "weights": digest(*_tensors(clip)), "options": options}
 
     def build(folder: Path) -> None:

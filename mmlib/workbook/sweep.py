@@ -18,7 +18,7 @@ from .grid import Sweep, read_sweep
 from .kernel import PageError
 from .pages import stale
 from .plan import Plan
-from .report import flat, write_sweep_index
+from .report import flat, without_lone_labels, write_sweep_index
 from .run import finished, run_plan
 
 
@@ -74,7 +74,8 @@ def collect(folder: Path) -> pd.DataFrame:
 
     Returns:
         One row a run: ``run``, the varying parameters, ``status``, ``error``, ``folder``, ``seconds``, and each
-        recorded number under its path, such as ``04_recommend/lightgcn/all/recall@20``.
+        recorded number under its path, such as ``04_recommend/all/recall@20``; where a page recorded several
+        rankings, their labels are in the paths.
     """
     about = read_json(folder / "sweep.json")
     table = pd.DataFrame([_row(run, about["varying"]) for run in about["runs"]])
@@ -136,7 +137,7 @@ def _row(run: Mapping[str, Any], varying: Sequence[str]) -> dict[str, Any]:
     status = "done" if done else "failed" if run["error"] else "waiting"
     facts = {"run": run["run"], **plain, "status": status, "error": "" if done else run["error"]}
     facts |= {"folder": run["folder"], "seconds": done["seconds"] if done else None}
-    return facts | (dict(flat(done["metrics"])) if done else {})
+    return facts | (dict(flat(without_lone_labels(done["metrics"]))) if done else {})
 
 
 def _label(one: Sweep, run: str) -> str:

@@ -112,6 +112,7 @@ def test_table_is_bold_only_when_best_and_earned():
         return [(tag.find_parent("tr").find_all("td")[1].text, tag.text) for tag in soup.find_all("b")]
 
     assert bold(()) == []
+    assert "Bold" not in table(named).text
     assert bold({("a", "all", "recall@20")}) == []
     assert bold({("<b>", "all", "recall@20")}) == [("<b>", "0.2000")]
     text = BeautifulSoup(table(named, metrics=["ndcg@20"]).text, "html.parser").text
