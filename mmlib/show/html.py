@@ -97,16 +97,8 @@ def write_index(
     rows = pd.DataFrame(rows)
     if rows.empty or "run" not in rows:
         raise InputError("The index needs at least one run, and a column 'run' with the runs' names.")
-    others = [str(name) for name in rows if name not in _KNOWN]
-    numbers = (
-        [name for name in others if name in metrics]
-        if metrics is not None
-        else [n for n in others if not n.isidentifier()]
-    )
-    parameters = [name for name in others if name not in numbers]
-    varying = [name for name in parameters if len(rows) == 1 or rows[name].map(_plain).nunique() > 1]
-    same = [(name, _plain(rows[name].iat[0])) for name in parameters if name not in varying]
-    columns = ["run", "status", *varying, *numbers, *[name for name in ("seconds",) if name in rows]]
+    varying, numbers, same = _columns(rows, metrics)
+    columns = ["run", "status", *varying, *numbers, *(["seconds"] if "seconds" in rows else [])]
     status = rows["status"].astype(str) if "status" in rows else pd.Series("done", index=rows.index)
     rows = rows.assign(status=status)
     folder = Path(out).resolve().parent
@@ -124,6 +116,15 @@ def write_index(
         counts=[f"{count} {name}" for name, count in status.value_counts().items()],
         comparisons=comparisons_html + "".join(html for html, _ in places.values()),
     )
+
+
+def _columns(rows: pd.DataFrame, metrics: Sequence[str] | None) -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Parameters that vary, metrics, and (name, value) of the parameters that are the same in all runs."""
+    others = [str(name) for name in rows if name not in _KNOWN]
+    numbers = [name for name in others if (name in metrics if metrics is not None else not name.isidentifier())]
+    parameters = [name for name in others if name not in numbers]
+    varying = [name for name in parameters if len(rows) == 1 or rows[name].map(_plain).nunique() > 1]
+    return varying, numbers, [(name, _plain(rows[name].iat[0])) for name in parameters if name not in varying]
 
 
 @dataclass(frozen=True)
