@@ -87,7 +87,7 @@ mm.show.attention(done.model.attention())
 # so vectors thirty times longer than a random start hardly turn. That is why length and centring of a start are options.
 
 # %%
-mm.show.vectors(done.embeddings, catalogue)
+mm.show.vectors({"items": done.embeddings.items}, catalogue)
 
 # %% [markdown]
 # ## Ranking with them as they are

@@ -64,8 +64,8 @@ after = done.model.content_and_ids()
 mm.show.alignment_pair(catalogue, before, after, seed=seed)
 
 # %% [markdown]
-# Hover over a point to see the item. Points of one colour are of one category; circles are content, diamonds are ID
-# vectors. Distances between far groups mean nothing in such a map, neighbours do.
+# Hover over a point to see the item. Points of one colour are of one category; filled markers are content, open
+# ones ID vectors. Distances between far groups mean nothing in such a map, neighbours do.
 
 # %%
 cosines = {"before": mm.show.pair_cosine(*before), "after": mm.show.pair_cosine(*after)}

@@ -67,15 +67,6 @@ def compare(a: Sequence[Scores], b: Sequence[Scores], metric: str = "recall@20",
     return Comparison(a[0].label, b[0].label, slice, metric, *means, mean, mean - half, mean + half, p, *shape)
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979) of a family of p values, in their order."""
-    order = np.argsort(p)
-    steps = np.asarray(p, dtype=float)[order] * np.arange(len(p), 0, -1)
-    corrected = np.empty(len(p))
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return corrected.tolist()
-
-
 def _variance(difference: np.ndarray) -> tuple[float, float]:
     """Variance of the mean of D [S, U] and its degrees of freedom."""
     seeds, users = difference.shape

@@ -10,7 +10,7 @@ from .ragged import segments
 from .rank import check_positive
 from .sample import check_ids
 
-PAIRS = 1 << 20  # expanded pairs held at once, about 100 bytes each
+PAIRS = 1 << 19  # expanded pairs held at once, about 100 bytes each
 
 
 @torch.no_grad()
@@ -50,7 +50,7 @@ def top_k(
     for start, stop in _blocks(indptr, width, block):
         part = slice(int(indptr[start]), int(indptr[stop]))
         owner, place = segments(first[indices[part]], width[part])  # [p]
-        keys = (row[part] * n)[owner].add_(members[place])
+        keys = (row[part] * n).index_select(0, owner).add_(members.index_select(0, place))
         parts.append(_strongest(keys, n, k, minimum))
     row, col, count = (torch.cat(part) for part in zip(*parts)) if parts else [indices.new_empty(0)] * 3
     return row, col, count
@@ -59,18 +59,18 @@ def top_k(
 def _strongest(keys: Tensor, n: int, k: int | None, minimum: int) -> tuple[Tensor, Tensor, Tensor]:
     """Count equal keys ``row * n + col`` [p] and keep the ``k`` most frequent of each row."""
     keys, count = torch.unique_consecutive(keys.sort().values, return_counts=True)
-    row, col = keys // n, keys % n
-    keep = (row != col) & (count >= minimum)
-    row, col, count = row[keep], col[keep], count[keep]
-    if not len(row):
-        return row, col, count
-    most = count.max()
-    order = (row * (most + 1) + (most - count)).argsort(stable=True)  # by row, then descending count
-    if k is not None:
-        _, among = torch.unique_consecutive(row, return_counts=True)
-        _, place = segments(torch.zeros_like(among), among)  # 0, 1, 2, ... within each row
-        order = order[place < k]
-    return row[order], col[order], count[order]
+    row = keys // n
+    keep = ((keys != row * (n + 1)) & (count >= minimum)).nonzero().squeeze(1)  # all but a row with itself
+    keys, row, count = (x.index_select(0, keep) for x in (keys, row, count))
+    if len(row):
+        most = count.max()
+        order = (row * (most + 1) + (most - count)).argsort(stable=True)  # by row, then descending count
+        if k is not None:
+            _, among = torch.unique_consecutive(row, return_counts=True)
+            _, place = segments(torch.zeros_like(among), among)  # 0, 1, 2, ... within each row
+            order = order[place < k]
+        keys, row, count = (x.index_select(0, order) for x in (keys, row, count))
+    return row, keys % n, count
 
 
 def _blocks(indptr: Tensor, width: Tensor, block: int) -> Iterator[tuple[int, int]]:

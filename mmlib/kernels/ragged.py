@@ -22,4 +22,4 @@ def segments(starts: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
     """
     owner = torch.repeat_interleave(torch.arange(len(counts), device=counts.device), counts)  # [e]
     shift = starts - (counts.cumsum(0) - counts)  # [s]
-    return owner, shift[owner] + torch.arange(len(owner), device=counts.device)
+    return owner, shift.index_select(0, owner).add_(torch.arange(len(owner), device=counts.device))

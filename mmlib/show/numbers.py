@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any, Protocol
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..errors import InputError, closest
+from ..holm import holm
 from .pictures import Html
 from .theme import INK, MUTED, SYMBOLS, axis_names, caption, colour, small, style
 
@@ -101,16 +101,6 @@ def comparison(comparisons: Sequence[Any], *, level: float = 0.05) -> go.Figure:
         "Right of the line, the first is better."
     )
     return caption(fig, text, width=92)
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): adjusted p values in the given order; NaN counts as 1."""
-    values = np.nan_to_num(np.asarray(p, dtype=float), nan=1.0)
-    order = np.argsort(values, kind="stable")
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    adjusted = np.empty_like(values)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted.tolist()
 
 
 def earned(comparisons: Sequence[Any], *, level: float = 0.05) -> set[Earned]:

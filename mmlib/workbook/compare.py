@@ -38,7 +38,7 @@ def compare(
     Raises:
         InputError: when no two runs can be compared, or another parameter varies too.
     """
-    from ..evaluation.compare import holm
+    from ..holm import holm
 
     about = read_json(Path(folder) / "sweep.json")
     others = [name for name in about["varying"] if name != vary and not _is_seed(name)]

@@ -25,7 +25,7 @@ def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
     about = read_json(folder / "params.json")
     pages = [folder / "pages" / f"{page}.ipynb" for page in done["pages"]]
     summary = _about(about) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
-    return write_report(pages, folder / "report.html", title=about["id"], summary_html=summary)
+    return write_report(pages, folder / "report.html", title=about.get("about") or about["id"], summary_html=summary)
 
 
 def write_sweep_index(folder: Path, about: str, rows: pd.DataFrame, compared: pd.DataFrame | None = None) -> Path:
@@ -107,7 +107,7 @@ def _short_names(paths: list[str]) -> dict[str, str]:
 
 def _about(about: Mapping[str, Any]) -> str:
     source = f"<p>Made by <code>mmlib run {escape(about['file'])}</code></p>" if about.get("file") else ""
-    return (f"<p>{escape(about['about'])}</p>" if about.get("about") else "") + source
+    return f"<p>Run <code>{escape(about['id'])}</code></p>{source}"
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlib.errors import InputError
+from mmlib.holm import holm
 from mmlib.show import comparison, earned, scores, table
-from mmlib.show.numbers import holm
 
 
 @dataclass
