@@ -13,15 +13,9 @@ from ..errors import InputError, closest, one_of
 from ..files import digest, read_json, whole, write_json
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"  # the names that open_clip looks for
-SMALL_VISION: dict[str, Any] = {
-    "image_size": 64,
-    "patch_size": 8,
-    "width": 128,
-    "layers": 4,
-    "head_width": 32,
-    "pool_type": "avg",
-}
-SMALL_TEXT: dict[str, Any] = {"context_length": 48, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 3}
+# A residual network: on the few hundred pictures of a small catalogue it learns shapes where a ViT learns colours only.
+SMALL_VISION: dict[str, Any] = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "head_width": 32}
+SMALL_TEXT: dict[str, Any] = {"context_length": 48, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2}
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -220,7 +214,7 @@ def _pretrained(encoder: str, precision: str) -> Clip:
 
 
 def _small(dim: int, seed: int) -> Clip:
-    """A ViT on 64 x 64 pictures and a text transformer, 8.0 million weights, 6.3 of them token vectors."""
+    """A residual network on 64 x 64 pictures and a text transformer; 8 million weights, 6.3 of them token vectors."""
     if not (isinstance(dim, int) and 8 <= dim <= 1024):
         raise InputError(f"dim = {dim!r} is not a width for the small encoder; give 8 to 1024, such as 64 or 128.")
     open_clip = _open_clip()
