@@ -20,8 +20,8 @@ columns: dict = {}  # which column means what; empty: recognised by their usual 
 split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
 split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
-encoder_epochs: int = 25  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
-encoder_lr: float = 0.0005  # learning rate of the encoder
+encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
+encoder_lr: float = 0.001  # learning rate of the encoder
 item: int = -1  # the item to look at closely; -1 takes the most bought one
 nearest: int = 10  # neighbours a node in the content graphs
 

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,7 +72,6 @@ class ContrastiveTuning(nn.Module):
         freeze: str = "none",
         held_out: float = 0.1,
         crop: float = 0.2,
-        mask: float = 0.0,
         memory: float = 2.0,
         workers: int | None = None,
         seed: int = 0,
@@ -79,7 +79,6 @@ class ContrastiveTuning(nn.Module):
         super().__init__()
         self.freeze = one_of("freeze", freeze, ("none", "image", "towers"))
         self.clip, self.data, self.crop, self.held_out, self.seed = clip, data, crop, held_out, seed
-        self.mask = mask
         self.workers = workers or min(16, os.cpu_count() or 1)
         texts = item_texts(data)
         self.items = [item for item in range(data.n_items) if texts[item] and _exists(data.image_path(item))]
@@ -99,7 +98,7 @@ class ContrastiveTuning(nn.Module):
         order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(seed))
         held = max(1, round(held_out * len(order)))
         self._held, self._train = order[:held].sort().values, order[held:].sort().values
-        self._kept = self._decoded() if self._size() <= memory * 2**30 else None
+        self._keeps = self._size() <= memory * 2**30
 
     def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Pairs]:
         """One epoch: every training item once, in random order, in batches of nearly equal size."""
@@ -108,17 +107,13 @@ class ContrastiveTuning(nn.Module):
         order = self._train[torch.randperm(len(self._train), generator=generator)]
         window = self._starts[order] + (torch.rand(len(order), generator=generator) * self._counts[order]).long()
         crops = torch.rand(len(order), 3, generator=generator)
-        tokens = self._tokens[window]
-        special = torch.isin(tokens, torch.tensor([0, *self.clip.tokenizer.all_special_ids]))
-        hide = torch.rand(tokens.shape, generator=generator) < self.mask
-        tokens = tokens.masked_fill(hide & ~special, 0)
         with closing(self._pictures(order)) as pictures:
             for part in torch.arange(len(order)).tensor_split(math.ceil(len(order) / batch_size)):
                 pixels = list(islice(pictures, len(part)))
                 kept = part[torch.tensor([picture is not None for picture in pixels])]
                 if len(kept) > 1:
                     stacked = torch.stack([picture for picture in pixels if picture is not None])
-                    yield Pairs(stacked, tokens[kept], crops[kept])
+                    yield Pairs(stacked, self._tokens[window[kept]], crops[kept])
 
     def loss(self, batch: Pairs) -> dict[str, Tensor]:
         """The mean of both directions' cross-entropy, each picture against the batch's texts and the reverse."""
@@ -187,12 +182,14 @@ class ContrastiveTuning(nn.Module):
         except Unreadable:
             return None
 
-    def _decoded(self) -> list[Tensor | None]:
+    @cached_property
+    def _kept(self) -> list[Tensor | None]:
+        """Every picture, decoded when the first is asked for."""
         coming = ahead(self._decode, range(len(self.items)), workers=self.workers, most=1024)
         return list(progress(coming, "decoding pictures", total=len(self.items), unit="picture"))
 
     def _pictures(self, rows: Tensor) -> Generator[Tensor | None, None, None]:
-        if self._kept is None:
+        if not self._keeps:
             yield from ahead(self._decode, rows.tolist(), workers=self.workers, most=512)
         else:
             yield from (self._kept[row] for row in rows.tolist())

@@ -78,7 +78,7 @@ def fit(model: Any, **options: Any) -> Fit:
 
 
 def encoder(
-    data: Dataset, name: str = "small", *, epochs: int = 20, lr: float = 5e-4, batch_size: int = 128, seed: int = 0
+    data: Dataset, name: str = "small", *, epochs: int = 20, lr: float = 1e-3, batch_size: int = 32, seed: int = 0
 ) -> tuple[Clip, Fit | None]:
     """An encoder of pictures and words, fine-tuned on the catalogue's own pairs unless ``epochs`` is 0.
 
