@@ -26,6 +26,7 @@ from torch import Tensor
 
 from mmlib.kernels import contrast, cooccur, nearest, rank, sample
 
+Loss = Callable[[Tensor, Tensor], Tensor]
 SIZES = {  # users, items, pairs, contrastive batch
     "tiny": (300, 200, 2_000, 512),
     "baby": (19_445, 7_050, 118_551, 8_192),
@@ -84,15 +85,16 @@ def cases(size: str, device: str) -> Iterator[Case]:
         yield Case("cooccur.top_k", f"{len(matrix[0]) - 1:,} {what}, k 32", fast, plain, 12 * pairs)
 
     a, b = (torch.randn(batch, 64, device=device, requires_grad=True) for _ in range(2))
-    for name, loss, twin in [
+    losses: list[tuple[str, Loss, Loss]] = [
         ("contrast.info_nce", contrast.info_nce, plain_info_nce),
         ("contrast.pairwise_bce", contrast.pairwise_bce, plain_pairwise_bce),
-    ]:
+    ]
+    for name, loss, twin in losses:
         fast, plain = partial(forward_backward, loss, a, b), partial(forward_backward, twin, a, b)
         yield Case(name, f"{batch:,} pairs, 64-d, with backward", fast, plain, 4 * 4 * batch**2)
 
 
-def forward_backward(loss: Callable[[Tensor, Tensor], Tensor], a: Tensor, b: Tensor) -> None:
+def forward_backward(loss: Loss, a: Tensor, b: Tensor) -> None:
     loss(a, b).backward()
 
 

@@ -25,7 +25,7 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 NORMALISATIONS = ("symmetric", "row", "one-sided", "none")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Graph:
     """A weighted directed graph from columns to rows: ``graph @ x`` sums, for each row, its neighbours' vectors.
 
@@ -132,6 +132,9 @@ class Graph:
             "neighbours, most": int(degrees.max()) if len(degrees) else 0,
             "without any": int((degrees == 0).sum()),
         }
+
+    def __repr__(self) -> str:
+        return f"Graph({self.n_rows} x {self.n_cols}, {len(self.weight)} edges, {self.about.get('graph', 'made up')})"
 
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self.summary().items())

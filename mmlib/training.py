@@ -30,7 +30,7 @@ class Learns(Protocol):
     def describe(self) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """A trained model and how it got there.
 
@@ -52,6 +52,9 @@ class Fit:
         with torch.no_grad():
             vectors = self.model.embed()
         return Embeddings(vectors.users.detach(), vectors.items.detach(), self.model.describe())
+
+    def __repr__(self) -> str:
+        return f"Fit({type(self.model).__name__}, {len(self.history)} epochs, kept epoch {self.best_epoch})"
 
     def _repr_html_(self) -> str:
         best = self.history[self.history["epoch"] == self.best_epoch].iloc[0]

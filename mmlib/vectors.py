@@ -14,7 +14,7 @@ from .errors import InputError, one_of
 from .files import digest, read_json, whole, write_json
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features:
     """What encoders say of a catalogue's pictures and words.
 
@@ -123,6 +123,10 @@ class Features:
             )
         return rows
 
+    def __repr__(self) -> str:
+        shapes = ", ".join(f"{row['modality']} {row['rows']} x {row['width']}" for row in self.summary())
+        return f"Features({shapes}; from {self.about.get('encoder', 'unknown')})"
+
     def _repr_html_(self) -> str:
         head = "<tr><th>modality</th><th>vectors</th><th>width</th><th>missing (reviews: users without)</th></tr>"
         rows = "".join(
@@ -132,7 +136,7 @@ class Features:
         return f"<h4>Features from {escape(str(self.about.get('encoder', 'unknown')))}</h4><table>{head}{rows}</table>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Embeddings:
     """Vectors of users and items; score(u, i) = <u, i>.
 
@@ -185,6 +189,9 @@ class Embeddings:
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
         return cls(**tensors, about=about)
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self.users)} users, {len(self.items)} items, {self.dim}-d)"
 
     def _repr_html_(self) -> str:
         norms = [f"{values.norm(dim=1).mean():.3f}" for values in (self.users, self.items)]

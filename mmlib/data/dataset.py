@@ -37,7 +37,7 @@ class SplitPassport:
     hashes: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Users, items and interactions; ids are 0..n-1 and the original ones stay in the column ``id``.
 
@@ -216,6 +216,11 @@ class Dataset:
             facts |= self.split.counts
             facts |= {f"{name} unseen in train": count for name, count in self.split.unseen.items() if count}
         return facts
+
+    def __repr__(self) -> str:
+        split = self.split.protocol if self.split else "no split"
+        rows = len(self.interactions)
+        return f"Dataset({self.name!r}, {self.n_users} users, {self.n_items} items, {rows} rows, {split})"
 
     def _repr_html_(self) -> str:
         facts = self.summary().items()

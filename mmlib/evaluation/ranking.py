@@ -30,7 +30,7 @@ class Embedding(Protocol):
     def embed(self) -> Embeddings: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scores:
     """What a ranking is worth, user by user.
 
@@ -67,6 +67,9 @@ class Scores:
         """The mean of ``metric`` over the users of a slice (NaN where the slice is empty)."""
         one_of("metric", metric, metric_columns(self.per_user))
         return float(self.per_user.loc[self.per_user["slice"] == slice, metric].mean())
+
+    def __repr__(self) -> str:
+        return f"Scores({self.label!r}, {self.per_user['user'].nunique()} users, {self.about.get('part', '')} part)"
 
     def _repr_html_(self) -> str:
         table = self.means()
