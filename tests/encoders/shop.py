@@ -17,8 +17,8 @@ SHAPES = ("stripes", "boxes", "plain", "halves")
 
 
 def tiny(dim: int = 16, seed: int = 0, device: str = "cpu") -> Clip:
-    """The small encoder, smaller still: one layer each, 16 x 16 pictures, windows of 24 tokens."""
-    vision = {"image_size": 16, "width": 16, "layers": 1, "head_width": 8}
+    """Smaller than the small encoder: a ViT of one layer on 16 x 16 pictures, and windows of 24 tokens."""
+    vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}
     text = {"context_length": 24, "width": 16, "layers": 1, "heads": 2}
     with patch.dict(clip.SMALL_VISION, vision), patch.dict(clip.SMALL_TEXT, text):
         return load("small", dim=dim, seed=seed, device=device)

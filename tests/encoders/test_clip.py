@@ -248,8 +248,14 @@ def test_the_hub_is_asked_only_when_named(saved, monkeypatch):
     assert asked == []
     assert torch.equal(vectors(load("hf-hub:nobody/tiny")), vectors(clip))
     assert set(asked) == {"nobody/tiny"}
-    monkeypatch.setattr(
-        open_clip.factory, "download_pretrained_from_hf", lambda name, filename=None, **options: str(folder / CONFIG)
-    )
-    with pytest.raises(InputError, match="cannot be loaded"):
-        load("hf-hub:nobody/without-weights")
+
+
+def test_a_hub_entry_without_weights_is_an_error(saved, monkeypatch):
+    def fetch(name, filename=None, **options):
+        if filename != CONFIG:
+            raise FileNotFoundError("no weights there")
+        return str(saved[1] / CONFIG)
+
+    monkeypatch.setattr(open_clip.factory, "download_pretrained_from_hf", fetch)
+    with pytest.raises(InputError, match="cannot be loaded: Required pretrained weights"):
+        load("hf-hub:nobody/without-weights")  # open_clip alone would go on with random weights

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmlib.encoders import extract
+from mmlib.encoders import extract, load
 from mmlib.encoders.words import embed
 from mmlib.errors import InputError
 from mmlib.vectors import Features
@@ -90,6 +90,15 @@ def test_features_can_be_trained_on_and_saved(things, small, tmp_path):
     layer(features.item["image"]).sum().backward()
     features.save(tmp_path)
     assert same(Features.load(tmp_path), features)
+
+
+def test_an_encoder_in_training_is_used_as_it_is_and_left_so(things):
+    clip = load("small", dim=16)
+    expected, checkpoint = extract(things, clip).key, clip.checkpoint
+    clip.train()  # its batch norms would now follow the batch
+    assert extract(things, clip).key == expected
+    assert clip.checkpoint == checkpoint
+    assert clip.training
 
 
 def test_reviews_are_those_of_the_training_part(things, small):

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.encoders import ContrastiveTuning
+from mmlib.encoders import ContrastiveTuning, load
 from mmlib.encoders.tune import HOTTEST, _cropped
 from mmlib.encoders.words import embed
 from mmlib.errors import InputError
@@ -162,6 +162,15 @@ def test_freezing(things, freeze, moves, stays):
     assert tuning.clip.model.visual.training == (freeze == "none")
 
 
+@pytest.mark.parametrize(("freeze", "moves"), [("none", True), ("image", False), ("towers", False)])
+def test_batch_norms_of_a_frozen_tower_stay(things, freeze, moves):
+    tuning = ContrastiveTuning(load("small", dim=16), things, freeze=freeze)
+    before = tuning.clip.model.visual.bn1.running_mean.clone()
+    tuning.train()
+    tuning.loss(next(iter(tuning.batches(8, torch.Generator().manual_seed(0)))))
+    assert torch.equal(tuning.clip.model.visual.bn1.running_mean, before) != moves
+
+
 def test_crops():
     pixels = torch.rand(3, 3, 16, 16)
     assert torch.equal(_cropped(pixels, torch.rand(3, 3), 0), pixels)
@@ -175,7 +184,7 @@ def test_crops():
 
 
 def test_a_tuned_encoder_can_be_kept(things, tmp_path):
-    from mmlib.encoders import extract, load
+    from mmlib.encoders import extract
 
     tuning = ContrastiveTuning(tiny(), things)
     learn(tuning, epochs=1)
