@@ -16,7 +16,6 @@ from contextlib import contextmanager
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 
 from mmlib.data import Dataset, load
 from mmlib.evaluation.ranking import Task
@@ -71,13 +70,9 @@ def parts_of_an_epoch(data: Dataset, device: str, batch_size: int) -> dict[str, 
             batch = next(batches, None)
         if batch is None:
             break
-        with clock("propagation, forward"):
-            vectors = model.propagated()
-        with clock("loss on gathered rows"):
-            rows = model.rows(batch)
-            user, positive, negative = F.embedding(rows, vectors)
-            loss = F.softplus(-(user * (positive - negative)).sum(1)).mean() + model.l2_of(rows)
-        with clock("backward, propagation among it"):
+        with clock("forward: propagation, gathering, loss"):
+            loss = sum(model.loss(batch).values())
+        with clock("backward: loss, scattering, propagation"):
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
         with clock("optimiser"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 with warnings.catch_warnings():  # PyG still uses torch.jit.script
@@ -80,6 +81,19 @@ class Graph:
         that no layer is kept for the backward pass. The graph must be square.
         """
         return _Propagate.apply(x, self, layers, True)
+
+    def mean_of_layers_at(self, x: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """``mean_of_layers(x, layers)[rows]`` and ``x[rows]``, which is all that a batch's loss looks at.
+
+        The gradients of both come back in one table, so that a step makes no other of the size of ``x``.
+
+        Args:
+            rows: [..., b] int64, repeats allowed.
+
+        Returns:
+            Two tensors [..., b, d].
+        """
+        return _PropagateAt.apply(x, self, layers, rows)
 
     def normalised(self, how: str = "symmetric") -> "Graph":
         """The same edges, weighted by degree (sums of absolute weights; a node without edges stays without).
@@ -154,16 +168,36 @@ class _Propagate(torch.autograd.Function):
         return _horner(ctx.graph.csr_transposed, gradient, ctx.layers, ctx.mean), None, None, None
 
 
+class _PropagateAt(torch.autograd.Function):
+    """(y[rows], x[rows]) with y the mean of layers."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, graph: Graph, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.graph, ctx.layers = graph, layers
+        ctx.save_for_backward(rows)
+        return F.embedding(rows, _horner(graph.csr, x, layers, True)), F.embedding(rows, x)
+
+    @staticmethod
+    def backward(ctx: Any, of_mean: Tensor, of_x: Tensor) -> tuple[Tensor, None, None, None]:
+        rows = ctx.saved_tensors[0].flatten()
+        n, d = ctx.graph.n_rows, of_x.shape[-1]
+        scattered = of_mean.new_zeros(n, d).index_add_(0, rows, of_mean.reshape(-1, d))
+        gradient = _horner(ctx.graph.csr_transposed, scattered, ctx.layers, True)
+        return gradient.index_add_(0, rows, of_x.reshape(-1, d).to(gradient.dtype)), None, None, None
+
+
 def _horner(matrix: Tensor, x: Tensor, layers: int, mean: bool) -> Tensor:
     """In float32, also under autocast: sparse products have no lower precision on the CPU."""
     with torch.autocast(x.device.type, enabled=False):
         x = x.float().contiguous()
         if not mean:
             return matrix @ x
-        total = x
-        for _ in range(layers):
-            total = torch.addmm(x, matrix, total)  # x + A total
-        return total / (layers + 1)
+        share = 1 / (layers + 1)
+        total = x if layers else x.clone()
+        for layer in range(layers):  # x + A total, the last one divided by L + 1
+            scale = share if layer == layers - 1 else 1.0
+            total = torch.addmm(x, matrix, total, beta=scale, alpha=scale)
+        return total
 
 
 def bipartite(data: Dataset, *, normalisation: str = "symmetric") -> Graph:

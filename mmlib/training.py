@@ -1,7 +1,10 @@
 """One training loop for everything that learns."""
 
+import contextlib
 import copy
+import ctypes
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -115,6 +118,7 @@ def fit(
     optimiser = torch.optim.AdamW(model.to(where).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep)
     run.generator.manual_seed(seed)
+    keep_freed_memory()
     named = schedule if isinstance(schedule, str) else "function"
     describe = getattr(model, "describe", dict)
     key = digest(describe(), batch_size, lr, weight_decay, named, metric, keep, evaluate_every, seed, amp)
@@ -129,6 +133,19 @@ def fit(
             if checkpoint and (epoch % checkpoint_every == 0 or epoch == epochs):
                 run.save(Path(checkpoint), key)
     return run.finish()
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library to keep freed memory instead of handing each large block back to the system (glibc only).
+
+    Every step makes and frees tables of the size of the embeddings; without this, the system clears their pages
+    anew each time, which takes a third of a LightGCN step on the CPU.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: blocks below 1 GiB come from the heap
+            mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: keep up to 1 GiB of it
 
 
 @dataclass

@@ -47,6 +47,21 @@ def test_mean_of_layers_matches_layer_by_layer(layers: int, device: str) -> None
     torch.testing.assert_close(x.grad.cpu().double(), plain.grad, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_rows_of_the_mean_and_of_the_start_match_the_whole_tables(layers: int, device: str) -> None:
+    graph = some_graph(6, 6, 14).to(device)
+    rows = torch.tensor([[0, 3, 3, 5], [2, 2, 0, 3]], device=device)  # repeats must add up
+    x = torch.randn(6, 3, device=device, requires_grad=True)
+    twin = x.detach().clone().requires_grad_()
+    weight = torch.randn(2, 2, 4, 3, device=device)
+    mean, start = graph.mean_of_layers_at(x, layers, rows)
+    ((weight[0] * mean).sum() + (weight[1] * start.pow(2)).sum()).backward()
+    whole = graph.mean_of_layers(twin, layers)[rows]
+    ((weight[0] * whole).sum() + (weight[1] * twin[rows].pow(2)).sum()).backward()
+    torch.testing.assert_close(mean, whole)
+    torch.testing.assert_close(x.grad, twin.grad, atol=1e-5, rtol=1e-5)
+
+
 @pytest.mark.parametrize("how", graphs.NORMALISATIONS)
 def test_normalisation_matches_its_formula(how: str) -> None:
     graph = some_graph(5, 7, 16)

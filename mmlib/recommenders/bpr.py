@@ -52,16 +52,17 @@ class BPR(Learner):
         return self.table
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        rows = self.rows(batch)  # [3, b]
-        user, positive, negative = F.embedding(rows, self.propagated())  # [b, d] each
+        final, ego = self.gathered(self.rows(batch))  # [3, b, d] each
+        user, positive, negative = final
         margin = (user * (positive - negative)).sum(1)  # [b]
-        return {"bpr": F.softplus(-margin).mean(), "l2": self.l2_of(rows)}
+        return {"bpr": F.softplus(-margin).mean(), "l2": self.l2 * 0.5 * ego.pow(2).sum() / len(margin)}
+
+    def gathered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The vectors that score and the layer-0 vectors at ``rows`` [3, b]: [3, b, d] each."""
+        ego = F.embedding(rows, self.table)
+        return ego, ego
 
     def rows(self, batch: Batch) -> Tensor:
         """Rows of the table for users, positives and the first negatives: [3, b]."""
         items = torch.stack([batch.positives, batch.negatives[:, 0]]) + self.data.n_users
         return torch.cat([batch.users.unsqueeze(0), items])
-
-    def l2_of(self, rows: Tensor) -> Tensor:
-        """Half the squared length of the layer-0 vectors in ``rows`` [3, b], per batch row, times ``l2``."""
-        return self.l2 * 0.5 * F.embedding(rows, self.table).pow(2).sum() / rows.shape[1]

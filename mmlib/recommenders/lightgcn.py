@@ -51,3 +51,6 @@ class LightGCN(BPR):
 
     def propagated(self) -> Tensor:
         return self.graph.mean_of_layers(self.table, self.layers)  # [n_users + n_items, d]
+
+    def gathered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        return self.graph.mean_of_layers_at(self.table, self.layers, rows)

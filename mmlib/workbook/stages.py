@@ -94,7 +94,7 @@ def encoder(
     if epochs < 1:
         return clip, None
     tuning = ContrastiveTuning(clip, data, seed=seed)
-    done = fit(tuning, epochs=epochs, lr=lr, batch_size=batch_size, metric="retrieval@10", patience=None, seed=seed)
+    done = fit(tuning, epochs=epochs, lr=lr, batch_size=batch_size, metric="mrr", patience=None, seed=seed)
     return done.model.clip, done
 
 
