@@ -86,7 +86,7 @@ def fit(
     amp: bool = False,
     device: str = "auto",
     checkpoint: Path | None = None,
-    checkpoint_every: int = 1,
+    checkpoint_seconds: float = 10.0,
 ) -> Fit:
     """Train ``model`` with Adam, and keep the weights of the epoch that did best on validation.
 
@@ -105,8 +105,9 @@ def fit(
         seed: of shuffling, negatives and whatever the model draws; not of the model's initial weights.
         amp: automatic mixed precision in bfloat16.
         device: ``"auto"`` (CUDA when there is one), ``"cpu"``, ``"cuda"``.
-        checkpoint: a file written after every ``checkpoint_every`` epochs. If it is there, training continues from
-            it, with the same result as without the interruption (bit for bit on the CPU).
+        checkpoint: a file written after an epoch when ``checkpoint_seconds`` have passed since it was last written.
+            If it is there, training continues from it, with the same result as without the interruption (bit for
+            bit on the CPU).
 
     Raises:
         InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments.
@@ -130,7 +131,7 @@ def fit(
             if patience and run.waited() >= patience:
                 break
             run.train(epoch, batch_size, validate=bool(evaluate_every) and epoch % evaluate_every == 0)
-            if checkpoint and (epoch % checkpoint_every == 0 or epoch == epochs):
+            if checkpoint and (time.monotonic() - run.saved >= checkpoint_seconds or epoch == epochs):
                 run.save(Path(checkpoint), key)
     return run.finish()
 
@@ -166,6 +167,7 @@ class _Run:
     best_weights: dict[str, Tensor] | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     task: Task | None = None
+    saved: float = field(default_factory=time.monotonic)
 
     def train(self, epoch: int, batch_size: int, *, validate: bool) -> None:
         """One epoch, validated if asked."""
@@ -234,6 +236,7 @@ class _Run:
             random["cuda"] = torch.cuda.get_rng_state(self.device)
         with whole(path) as partial:
             torch.save({"key": key, "state": state, "parts": parts, "random": random}, partial)
+        self.saved = time.monotonic()
 
     def resume(self, path: Path, key: str) -> None:
         """Continue from a checkpoint of the same training."""

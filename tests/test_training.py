@@ -78,7 +78,15 @@ def test_an_interrupted_training_continues_bit_for_bit(blocks, tmp_path, model) 
 
     stopped.loss = loss
     with pytest.raises(KeyboardInterrupt):
-        fit(stopped, epochs=6, batch_size=32, device="cpu", patience=None, checkpoint=tmp_path / "c.pt")
+        fit(
+            stopped,
+            epochs=6,
+            batch_size=32,
+            device="cpu",
+            patience=None,
+            checkpoint=tmp_path / "c.pt",
+            checkpoint_seconds=0,
+        )
     resumed = fit(
         make(blocks, model, seed=9), epochs=6, batch_size=32, device="cpu", patience=None, checkpoint=tmp_path / "c.pt"
     )
@@ -98,7 +106,8 @@ def test_a_killed_process_continues_bit_for_bit(blocks, tmp_path, monkeypatch) -
         model = LightGCN(Dataset.load(sys.argv[1]), dim=8)
         if len(sys.argv) > 3:
             model.start_epoch = lambda epoch: print("epoch", epoch, flush=True)
-        done = fit(model, epochs=300, patience=None, batch_size=16, device="cpu", checkpoint=sys.argv[2])
+        done = fit(model, epochs=300, patience=None, batch_size=16, device="cpu", checkpoint=sys.argv[2],
+                   checkpoint_seconds=0)
         torch.save(done.model.state_dict(), sys.argv[2] + ".weights")
     """)
     blocks.save(tmp_path / "data")
