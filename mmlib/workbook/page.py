@@ -12,7 +12,7 @@ import pandas as pd
 from ..errors import InputError
 from ..files import digest, read_json, whole, write_json
 from .environment import environment, one_line
-from .params import check, known_parameters, page_parameters
+from .params import NOT_PARAMETERS, check, known_parameters, page_parameters
 from .places import notebooks, outputs, project, short
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
 
 
 def _is_given(name: str, value: Any) -> bool:
-    return name == name.lower() and not name.startswith("_") and isinstance(value, _PLAIN)
+    """Whether papermill may have injected it; ``-f FILE`` brings the file's ``about`` and ``pages`` too."""
+    plain = name == name.lower() and not name.startswith("_") and isinstance(value, _PLAIN)
+    return plain and name not in NOT_PARAMETERS
 
 
 def _is_scores(value: Any) -> "TypeGuard[Scores]":
