@@ -90,7 +90,8 @@ features
 mm.seed(seed)
 options = {"modalities": modalities, "cima_weight": cima_weight, "contrast": contrast, "neighbours": neighbours}
 mmcpr = mm.MMCPR(catalogue, features, dim=dim, **options)
-pretraining = mm.fit(mmcpr, epochs=pretrain_epochs, lr=pretrain_lr, keep="last", patience=None, seed=seed)
+training = {"epochs": pretrain_epochs, "lr": pretrain_lr, "batch_size": batch_size, "seed": seed}
+pretraining = mm.fit(mmcpr, keep="last", patience=None, **training)
 mm.show.curves(pretraining)
 
 # %% [markdown]
