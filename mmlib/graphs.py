@@ -122,7 +122,7 @@ class Graph:
     def csr(self) -> Tensor:
         """The matrix in PyTorch's CSR form: [n, m]."""
         (indptr, col), _ = self.edges.get_csr()
-        return torch.sparse_csr_tensor(indptr, col, self.weight, (self.n_rows, self.n_cols), check_invariants=False)
+        return _sparse(indptr, col, self.weight, self.n_rows, self.n_cols)
 
     @cached_property
     def csr_transposed(self) -> Tensor:
@@ -133,7 +133,7 @@ class Graph:
             (own_indptr, own_col), _ = self.edges.get_csr()
             if torch.equal(indptr, own_indptr) and torch.equal(row, own_col) and torch.allclose(weight, self.weight):
                 return self.csr
-        return torch.sparse_csr_tensor(indptr, row, weight, (self.n_cols, self.n_rows), check_invariants=False)
+        return _sparse(indptr, row, weight, self.n_cols, self.n_rows)
 
     def summary(self) -> dict[str, Any]:
         """Size and degrees, in reading order."""
@@ -153,6 +153,13 @@ class Graph:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self.summary().items())
         return f"<table>{rows}</table>"
+
+
+def _sparse(indptr: Tensor, col: Tensor, weight: Tensor, n_rows: int, n_cols: int) -> Tensor:
+    """A CSR matrix with 32-bit indices where they suffice: with 64 bits, MKL's are copied from them in each product."""
+    if len(col) < 2**31:
+        indptr, col = indptr.int(), col.int()
+    return torch.sparse_csr_tensor(indptr, col, weight, (n_rows, n_cols), check_invariants=False)
 
 
 class _Propagate(torch.autograd.Function):

@@ -21,7 +21,7 @@ split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
 encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
 encoder_lr: float = 0.001  # learning rate of the encoder
-neighbours: int = 0  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
+neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
 nearest: int = 10  # neighbours a node in the content graphs
 item: int = -1  # the item to look at closely; -1 takes the most bought one
 

@@ -25,10 +25,10 @@ encoder_lr: float = 0.001  # learning rate of the encoder
 modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V picture, G graph
 cima_weight: float = 0.2  # lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"
 contrast: str = "elementwise"  # eq. 11 as printed ("elementwise"), or CLIP's reading of it ("softmax")
-neighbours: int = 0  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
+neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
 pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
-pretrain_lr: float = 0.001  # learning rate of MMCPR
-batch_size: int = 2048  # purchases a step
+pretrain_lr: float = 0.01  # learning rate of MMCPR; the paper tries 0.0001 to 0.01
+batch_size: int = 512  # purchases a step; the papers take 2048 for catalogues a hundred times larger
 dim: int = 64  # width of all vectors that score
 seed: int = 0  # of initial weights, shuffling and negatives
 
