@@ -76,8 +76,9 @@ def test_the_report_stands_alone(result) -> None:
     assert len(page.encode()) < 8_000_000
     assert not re.findall(r'(?:src|srcset)="(?!data:)[^"]+"', page)
     assert not re.findall(r'<link[^>]+href="(?!data:)', page)
-    figures = sum("application/vnd.plotly.v1+json" in json.dumps(cells(result, name)) for name in pages())
-    assert page.count("Plotly.newPlot(") >= figures > 4
+    outputs = [output for name in pages() for cell in cells(result, name) for output in cell.get("outputs", [])]
+    figures = sum("application/vnd.plotly.v1+json" in output.get("data", {}) for output in outputs)
+    assert page.count('class="plotly-graph-div"') == figures > 10
 
 
 def test_a_second_call_reuses_the_run(result) -> None:
