@@ -196,15 +196,24 @@ class _PropagateAt(torch.autograd.Function):
 def _horner(matrix: Tensor, x: Tensor, layers: int, mean: bool) -> Tensor:
     """In float32, also under autocast: sparse products have no lower precision on the CPU."""
     with torch.autocast(x.device.type, enabled=False):
-        x = x.float().contiguous()
+        x = x.detach().float().contiguous()
         if not mean:
-            return matrix @ x
+            return _product(matrix, x)
         share = 1 / (layers + 1)
         total = x if layers else x.clone()
         for layer in range(layers):  # x + A total, the last one divided by L + 1
             scale = share if layer == layers - 1 else 1.0
-            total = torch.addmm(x, matrix, total, beta=scale, alpha=scale)
+            total = _product(matrix, total, scale).add_(x, alpha=scale)
         return total
+
+
+def _product(matrix: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
+    """scale * matrix @ x. On the CPU as weighted bags of rows, which takes half the time of MKL's product."""
+    if x.is_cuda or not matrix.values().numel():
+        return torch.mm(matrix, x).mul_(scale)
+    weight = matrix.values() if scale == 1 else matrix.values() * scale
+    bags, members = matrix.crow_indices(), matrix.col_indices()
+    return F.embedding_bag(members, x, bags, mode="sum", per_sample_weights=weight, include_last_offset=True)
 
 
 def bipartite(data: Dataset, *, normalisation: str = "symmetric") -> Graph:

@@ -101,7 +101,7 @@ def evaluate(
     mask_valid: bool = True,
     few: int = 5,
     label: str | None = None,
-    block: int = 1024,
+    block: int = 512,
 ) -> Scores:
     """Rank all items for every user of a part and score the lists.
 
@@ -169,7 +169,7 @@ class Task:
         truth = Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
         return cls(pairs[:, 0].unique(), seen.to(device), truth.to(device))
 
-    def lists(self, vectors: Embeddings, k: int, block: int = 1024) -> tuple[Tensor, Tensor]:
+    def lists(self, vectors: Embeddings, k: int, block: int = 512) -> tuple[Tensor, Tensor]:
         """The k best items of each user and whether they are positives: [n, k] int64 and bool, on the CPU.
 
         A place that no item is left for holds item 0 and no hit.

@@ -20,7 +20,7 @@ def top_k(
     *,
     seen: Seen | None = None,
     rows: Tensor | None = None,
-    block: int = 1024,
+    block: int = 512,
 ) -> tuple[Tensor, Tensor]:
     """Rank all items for each user by dot product and keep the ``k`` best that the user has not seen.
 
@@ -86,7 +86,7 @@ def check_positive(**values: int) -> None:
             raise ValueError(f"{name} = {value} must be at least 1")
 
 
-def _largest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def _largest(z: Tensor, k: int, *, ordered: bool = True) -> tuple[Tensor, Tensor]:
     """The k largest of each row of ``z`` [b, w], as ``topk``: O(w) for the maxima, then few candidates.
 
     The k largest lie in the k groups whose maxima are largest: were one elsewhere, each of those k groups
@@ -95,14 +95,14 @@ def _largest(z: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     b, w = z.shape
     if w <= 2 * GROUP * k:
-        values, columns = z.topk(k, dim=1)
+        values, columns = z.topk(k, dim=1, sorted=ordered)
         return values, columns
     z = F.pad(z, (0, -w % GROUP), value=-torch.inf) if w % GROUP else z
     w = z.shape[1] // GROUP
-    _, groups = _largest(z.view(b, GROUP, w).amax(1), k)  # [b, k]
+    _, groups = _largest(z.view(b, GROUP, w).amax(1), k, ordered=False)  # [b, k]
     members = torch.arange(0, GROUP * w, w, device=z.device).view(1, GROUP, 1)
     columns = (groups.unsqueeze(1) + members).view(b, GROUP * k)
-    values, places = z.gather(1, columns).topk(k, dim=1)
+    values, places = z.gather(1, columns).topk(k, dim=1, sorted=ordered)
     return values, columns.gather(1, places)
 
 
