@@ -216,17 +216,27 @@ def _product(matrix: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
     return F.embedding_bag(members, x, bags, mode="sum", per_sample_weights=weight, include_last_offset=True)
 
 
-def bipartite(data: Dataset, *, normalisation: str = "symmetric") -> Graph:
+def bipartite(data: Dataset, *, normalisation: str = "symmetric", self_loops: bool = False) -> Graph:
     """Users and items in one graph with an edge per training purchase: (n_users + n_items) square.
 
-    Items come after users. Symmetric, without self-loops (He et al. 2020, eq. 7).
+    Items come after users. Symmetric, without self-loops (He et al. 2020, eq. 7). ``self_loops`` adds the identity
+    before normalising: with ``normalisation="row"`` that is D^-1 (A + I), where D counts the loop too.
     """
     users, items = torch.from_numpy(data.train).T
     items = items + data.n_users
     n = data.n_users + data.n_items
     row, col = torch.cat([users, items]), torch.cat([items, users])
-    about = {"graph": "users and items"}
+    if self_loops:
+        row, col = torch.cat([row, torch.arange(n)]), torch.cat([col, torch.arange(n)])
+    about = {"graph": "users and items", "self-loops": self_loops}
     return Graph.from_edges(row, col, torch.ones(len(row)), n, n, about).normalised(normalisation)
+
+
+def purchases(data: Dataset, *, normalisation: str = "row") -> Graph:
+    """Training purchases from items to users: [n_users, n_items]; ``"row"`` gives each user the mean of its items."""
+    row, col = torch.from_numpy(data.train).T
+    about = {"graph": "purchases"}
+    return Graph.from_edges(row, col, torch.ones(len(row)), data.n_users, data.n_items, about).normalised(normalisation)
 
 
 def co_interaction(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .data.dataset import Dataset
+from .errors import InputError
 from .graphs import Graph
 from .kernels import sample
 from .vectors import Embeddings
@@ -44,8 +45,14 @@ class Learner(nn.Module):
         super().__init__()
         self.data = data
         self.negatives = negatives
-        self._pairs = torch.from_numpy(data.train)
-        self.seen = sample.Seen.from_pairs(self._pairs[:, 0], self._pairs[:, 1], data.n_users, data.n_items)
+        pairs = torch.from_numpy(data.train)
+        self.seen = sample.Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
+        self._pairs = pairs[self.seen.counts[pairs[:, 0]] < data.n_items]  # who has every item has no negative
+        if len(self._pairs) == 0:
+            raise InputError(
+                f"{data.name} leaves nothing to learn from: every user of the training part bought all "
+                f"{data.n_items} items, so none is left to rank below them. Bring more items or fewer interactions."
+            )
 
     def embed(self) -> Embeddings:
         """The vectors of all users and items, with gradients where they are enabled."""
@@ -59,7 +66,10 @@ class Learner(nn.Module):
         """Called before each epoch (1, 2, ...): to prune, to mine, to do nothing."""
 
     def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """One epoch: every training purchase once, in random order, with fresh negatives."""
+        """One epoch: every training purchase once, in random order, with fresh negatives.
+
+        Purchases of users who bought every item are left out: no negative is left for them.
+        """
         order = torch.randperm(len(self._pairs), generator=generator).to(self._pairs.device)
         for rows in order.split(batch_size):
             users, positives = self._pairs[rows].T
@@ -77,6 +87,8 @@ class Learner(nn.Module):
         for name, value in list(vars(self).items()):
             if isinstance(value, Graph | sample.Seen):
                 setattr(self, name, value.to(device))
+            elif isinstance(value, dict) and any(isinstance(one, Graph) for one in value.values()):
+                setattr(self, name, {key: one.to(device) for key, one in value.items()})
         self._pairs = self._pairs.to(device)
         return self
 

@@ -1,15 +1,21 @@
 """What every recommender and pre-trainer must do; a new one joins by its constructor."""
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
+from mmlib.errors import InputError
 from mmlib.evaluation import evaluate
+from mmlib.learner import Batch
 from mmlib.pretrainers import MMCPR
 from mmlib.recommenders import BPR, LightGCN, MixGCF
 from mmlib.training import fit
-from mmlib.vectors import Embeddings
+from mmlib.vectors import Embeddings, Features
+
+from ..conftest import make_dataset
 
 MODELS = {
     "BPR": partial(BPR, dim=8),
@@ -23,11 +29,21 @@ MODELS = {
 
 @pytest.fixture(params=MODELS)
 def make(request, blocks, features):
-    def build(data=blocks, seed: int = 0):
+    def build(data=blocks, seed: int = 0, given=None):
         torch.manual_seed(seed)
-        return MODELS[request.param](data, features)
+        fitting = features if data.n_items == blocks.n_items else vectors_for(data.n_items, data.n_users)
+        return MODELS[request.param](data, fitting if given is None else given)
 
     return build
+
+
+def vectors_for(n_items: int, n_users: int) -> Features:
+    """Random text and image vectors for a catalogue of another size; one text is missing, and there are reviews."""
+    generator = torch.Generator().manual_seed(0)
+    item = {name: torch.randn(n_items, 6, generator=generator) for name in ("text", "image")}
+    present = {name: torch.ones(n_items, dtype=torch.bool) for name in item}
+    present["text"][0] = False
+    return Features(item, present, torch.randn(n_users, 6, generator=generator), torch.arange(n_users), n_users)
 
 
 def first_batch(model):
@@ -99,3 +115,87 @@ def test_embeddings_survive_a_round_trip(make, tmp_path) -> None:
     back = Embeddings.load(tmp_path)
     assert torch.equal(back.users, vectors.users)
     assert back.about["model"] == vectors.about["model"]
+
+
+def test_training_goes_on_from_a_checkpoint(make, tmp_path) -> None:
+    options = {"batch_size": 32, "device": "cpu", "patience": None, "checkpoint_seconds": 0.0, "keep": "last"}
+    straight = fit(make(), epochs=4, **options).embeddings
+
+    class Killed(RuntimeError):
+        pass
+
+    def killed_after_two(epoch: int) -> float:
+        if epoch > 1:
+            raise Killed
+        return 1.0
+
+    with pytest.raises(Killed):
+        fit(make(), epochs=4, schedule=killed_after_two, checkpoint=tmp_path / "c.pt", **options)
+    resumed = fit(make(), epochs=4, schedule=lambda epoch: 1.0, checkpoint=tmp_path / "c.pt", **options).embeddings
+    assert torch.equal(resumed.items, straight.items)
+    assert torch.equal(resumed.users, straight.users)
+
+
+def test_renamed_items_give_the_same_vectors(make, blocks, features) -> None:
+    """Item i becomes item new[i]: every table moves along, and so must all vectors and losses."""
+    new = np.random.default_rng(1).permutation(blocks.n_items)
+    table = blocks.interactions.assign(item=new[blocks.interactions["item"]])
+    data = make_dataset(
+        table[["user", "item"]].to_numpy(), list(table["part"]), blocks.n_users, blocks.n_items, review=table["review"]
+    )
+    old = torch.from_numpy(np.argsort(new))  # old[j]: what item j was called
+    item = {name: values[old] for name, values in features.item.items()}
+    present = {name: values[old] for name, values in features.present.items()}
+    before, after = make(), make(data, given=replace(features, item=item, present=present))
+    state = {name: moved(values, old, blocks.n_users) for name, values in before.state_dict().items()}
+    after.load_state_dict(state)
+    torch.testing.assert_close(after.embed().items, before.embed().items[old], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(after.embed().users, before.embed().users, atol=1e-5, rtol=1e-4)
+    batch = first_batch(before)
+    to_new = torch.from_numpy(new)
+    renamed = Batch(batch.users, to_new[batch.positives], to_new[batch.negatives])
+    losses = []
+    for model, one in ((before, batch), (after, renamed)):
+        torch.manual_seed(3)
+        losses.append({name: float(term.detach()) for name, term in model.loss(one).items()})
+    if not getattr(before, "draws_by_item", False):
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
+
+
+def moved(values: torch.Tensor, old: torch.Tensor, n_users: int) -> torch.Tensor:
+    """The rows of an item table, or of the items' half of a joint table, under their new names."""
+    if values.ndim and len(values) == len(old):
+        return values[old]
+    if values.ndim and len(values) == n_users + len(old):
+        return torch.cat([values[:n_users], values[n_users:][old]])
+    return values
+
+
+def test_a_user_without_history_has_a_finite_vector(make, blocks) -> None:
+    table = blocks.interactions
+    kept = table[(table["user"] != 5) | (table["part"] == "test")]
+    data = make_dataset(
+        kept[["user", "item"]].to_numpy(), list(kept["part"]), blocks.n_users, blocks.n_items, review=kept["review"]
+    )
+    vectors = fit(make(data), epochs=2, batch_size=64, device="cpu").embeddings
+    assert torch.isfinite(vectors.users[5]).all()
+    assert 5 in evaluate(vectors, data, k=[3]).per_user["user"].to_numpy()
+
+
+def test_one_user(make) -> None:
+    data = make_dataset(np.array([(0, i) for i in range(5)]), ["train"] * 3 + ["valid", "test"], 1, 7, review=["x"] * 5)
+    done = fit(make(data), epochs=2, batch_size=2, device="cpu")
+    assert done.embeddings.users.shape[0] == 1
+    assert torch.isfinite(done.embeddings.items).all()
+
+
+def test_one_item_is_refused_with_a_reason(make) -> None:
+    data = make_dataset(np.array([(0, 0), (1, 0), (2, 0)]), ["train", "valid", "test"], 3, 1, review=["x"] * 3)
+    with pytest.raises(InputError, match=r"nothing to learn from|at least two"):
+        make(data)
+
+
+def test_features_stay_as_they_are(make, features) -> None:
+    before = {name: values.clone() for name, values in features.item.items()}
+    fit(make(), epochs=2, batch_size=64, device="cpu")
+    assert all(torch.equal(features.item[name], values) for name, values in before.items())
