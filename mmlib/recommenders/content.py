@@ -26,6 +26,9 @@ class Content(nn.Module):
             has them; projections then come out in float32 again.
     """
 
+    vectors: Tensor
+    present: Tensor
+
     def __init__(
         self,
         features: Features,
@@ -95,6 +98,6 @@ def contents(
 def neighbours(content: nn.ModuleDict, k: int, **options: object) -> dict[str, Graph]:
     """The nearest-neighbour graph of every modality, see ``graphs.nearest_neighbours``: modality -> [n, n]."""
     return {
-        name: nearest_neighbours(one.vectors.detach().float(), k, **options)  # type: ignore[arg-type]
+        name: nearest_neighbours(one().detach().float(), k, **options)  # type: ignore[arg-type]
         for name, one in content.items()
     }
