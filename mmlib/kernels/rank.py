@@ -3,6 +3,8 @@
 Letters used below: n = users, m = items, d = width, k = places, b = block, z = pairs to mask, g = ``GROUP``.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -43,17 +45,68 @@ def top_k(
             ``rows`` missing though ``users`` are not all users of ``seen``.
     """
     _check_vectors(users, items)
+
+    def score(start: int, stop: int, out: Tensor) -> None:
+        torch.mm(users[start:stop], items.T, out=out)
+
+    return _ranked(score, len(users), len(items), k, seen, rows, block, users.device, users.dtype)
+
+
+@torch.no_grad()
+def top_k_by(
+    score: Callable[[Tensor], Tensor],
+    rows: Tensor,
+    n_items: int,
+    k: int,
+    *,
+    seen: Seen | None = None,
+    block: int = 512,
+) -> tuple[Tensor, Tensor]:
+    """The same for scores that are no dot product: ``score`` gives those of a block of users.
+
+    Args:
+        score: from user ids [b] to [b, n_items] float32, on the device of ``rows``.
+        rows: [n] user ids.
+        k, seen, block: as in :func:`top_k`.
+
+    Returns:
+        As :func:`top_k`.
+
+    Raises:
+        ValueError: on ``k`` or ``block`` below 1, and on scores of another shape or that hold NaN.
+    """
+
+    def fill(start: int, stop: int, out: Tensor) -> None:
+        found = score(rows[start:stop])
+        if found.shape != out.shape or found.isnan().any():
+            what = "hold NaN" if found.shape == out.shape else f"have the shape {list(found.shape)}"
+            raise ValueError(f"the scores of {stop - start} users {what}; they must be {list(out.shape)} numbers")
+        out.copy_(found)
+
+    return _ranked(fill, len(rows), n_items, k, seen, rows, block, rows.device, torch.float32)
+
+
+def _ranked(
+    score: Callable[[int, int, Tensor], None],
+    n: int,
+    m: int,
+    k: int,
+    seen: Seen | None,
+    rows: Tensor | None,
+    block: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
     check_positive(k=k, block=block)
-    n, m = len(users), len(items)
     kept, width = min(k, m), -(-m // GROUP) * GROUP
-    indices = torch.full((n, k), -1, device=users.device)
-    scores = users.new_full((n, k), -torch.inf)
-    buffer = users.new_full((min(block, n), width), -torch.inf)  # columns m.. stay -inf
-    masks = _masks(seen, rows, n, m, width, block, users.device)
+    indices = torch.full((n, k), -1, device=device)
+    scores = torch.full((n, k), -torch.inf, device=device, dtype=dtype)
+    buffer = torch.full((min(block, n), width), -torch.inf, device=device, dtype=dtype)  # columns m.. stay -inf
+    masks = _masks(seen, rows, n, m, width, block, device)
     for start, mask in zip(range(0, n, block), masks) if kept else ():
         stop = min(start + block, n)
         z = buffer[: stop - start]  # [b, width]
-        torch.mm(users[start:stop], items.T, out=z[:, :m])
+        score(start, stop, z[:, :m])
         z.view(-1).index_fill_(0, mask, -torch.inf)
         scores[start:stop, :kept], indices[start:stop, :kept] = _largest(z, kept)
     return indices.masked_fill_(scores == -torch.inf, -1), scores

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmlib.kernels.rank import GROUP, hits, top_k
+from mmlib.kernels.rank import GROUP, hits, top_k, top_k_by
 from mmlib.kernels.sample import Seen
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
@@ -156,3 +156,23 @@ def test_bad_arguments_of_top_k_are_named(change, message):
 def test_bad_arguments_of_hits_are_named(indices, message):
     with pytest.raises(ValueError, match=message):
         hits(torch.tensor(indices), SEEN)
+
+
+@DEVICES
+@pytest.mark.parametrize("block", [3, 100])
+def test_scores_of_any_kind_are_ranked_alike(device: str, block: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    users, items = (
+        torch.randn(11, 4, generator=generator).to(device),
+        torch.randn(23, 4, generator=generator).to(device),
+    )
+    pairs = torch.randint(0, 11, (40,), generator=generator), torch.randint(0, 23, (40,), generator=generator)
+    seen = Seen.from_pairs(*pairs, 11, 23).to(device)
+    rows = torch.tensor([7, 0, 3, 10, 9], device=device)
+    expected = top_k(users[rows], items, 6, seen=seen, rows=rows)
+    found = top_k_by(lambda some: users[some] @ items.T, rows, 23, 6, seen=seen, block=block)
+    assert torch.equal(found[0], expected[0])
+    torch.testing.assert_close(found[1], expected[1])
+    for wrong, message in ((torch.zeros(5, 22), "have the shape"), (torch.full((5, 23), torch.nan), "hold NaN")):
+        with pytest.raises(ValueError, match=message):
+            top_k_by(lambda some, wrong=wrong: wrong.to(device), rows, 23, 6)
