@@ -128,9 +128,8 @@ def main() -> None:
         print("\n" + json.dumps(measure(options.models, options)))
         return
     where = torch.cuda.get_device_name() if options.device == "cuda" else platform.machine()
-    print(
-        f"{where}, {torch.get_num_threads()} threads, torch {torch.__version__}, batch {options.batch_size}, {options.precision}"
-    )
+    facts = [where, f"{torch.get_num_threads()} threads", f"torch {torch.__version__}", f"batch {options.batch_size}"]
+    print(", ".join([*facts, options.precision]))
     head = "".join(f"{name:>11}" for name in COLUMNS)
     print(f"{'':<12}{'epoch s':>8}{'range':>13}{'build s':>8}{'GB':>7}{'M par.':>8}{head}", flush=True)
     for name in options.models.split(","):
