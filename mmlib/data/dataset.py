@@ -135,17 +135,19 @@ class Dataset:
             if len(split.part(part)) == 0:
                 raise InputError(
                     f"The {part} part of {self.name} is empty after the split '{protocol}' of {len(table)} "
-                    "interactions. Users need at least three interactions each for 8:1:1; bring more data, "
-                    "choose another split, or drop short histories."
+                    "interactions. Users need at least three interactions each for 8:1:1, time splits "
+                    "several moments, cold items several items; bring more data or choose another split."
                 )
-        return replace(split, split=split._passport(protocol, seed))
+        done = replace(split, split=split._passport(protocol, seed))
+        done.__dict__["_parts"] = split._parts  # cut already
+        return done
 
     def _passport(self, protocol: str, seed: int | None) -> SplitPassport:
         pairs = {part: self.part(part) for part in PARTS}
         unseen = {
-            f"{part} {name}": len(np.setdiff1d(pairs[part][:, column], pairs["train"][:, column]))
+            f"{part} {name}": int((_seen(pairs[part], column, n) & ~_seen(pairs["train"], column, n)).sum())
             for part in ("valid", "test")
-            for column, name in enumerate(("users", "items"))
+            for column, (name, n) in enumerate((("users", self.n_users), ("items", self.n_items)))
         }
         hashes = {part: digest(pairs[part]) for part in PARTS}
         return SplitPassport(protocol, seed, {part: len(pairs[part]) for part in PARTS}, unseen, hashes)
@@ -153,10 +155,14 @@ class Dataset:
     @cached_property
     def _parts(self) -> dict[str, np.ndarray]:
         found = {}
+        user, item = (self.interactions[name].to_numpy(dtype=np.int64) for name in ("user", "item"))
+        n = int(item.max(initial=0)) + 1
+        names = self.interactions["part"].to_numpy()
         for part in PARTS:
-            table = self.interactions.loc[self.interactions["part"] == part, ["user", "item"]]
-            pairs = np.unique(table.to_numpy(dtype=np.int64).reshape(-1, 2), axis=0)  # sorted, each pair once
-            found[part] = pairs
+            own = names == part
+            code = np.sort(user[own] * n + item[own])
+            code = code[np.diff(code, prepend=-1) > 0]  # sorted, each pair once
+            found[part] = np.stack(np.divmod(code, n), axis=1)
         return found
 
     @cached_property
@@ -227,6 +233,11 @@ class Dataset:
         rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_show(value))}</td></tr>" for name, value in facts)
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return f"<h4>{escape(self.name)}</h4><table>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
+
+
+def _seen(pairs: np.ndarray, column: int, n: int) -> np.ndarray:
+    """Which of the n users (column 0) or items (column 1) occur in pairs [., 2]: [n] bool."""
+    return np.bincount(pairs[:, column], minlength=n) > 0
 
 
 def _columns(table: pd.DataFrame) -> Iterable[Any]:

@@ -1,30 +1,113 @@
 """Splits: which interactions teach, which choose, which judge."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from ..errors import InputError, one_of
+from ..errors import InputError, closest
 from .dataset import PARTS, Dataset
+from .splits_cold import cold_items
+from .splits_cut import (
+    PART_NAMES,
+    cut,
+    made_valid,
+    noted,
+    numbers_of,
+    pairs_of,
+    random_places,
+    rounded,
+    share_of,
+    short_notes,
+    sizes,
+    unseen_notes,
+)
+from .splits_time import global_time, leave_one_out, temporal_by_user
 
-NAMES = ("8:1:1", "80/20", "given")
-PART_NAMES = {
-    **dict.fromkeys(("train", "training", "tr", "0"), "train"),
-    **dict.fromkeys(("valid", "val", "validation", "validate", "dev", "1"), "valid"),
-    **dict.fromkeys(("test", "testing", "te", "2"), "test"),
-}
+__all__ = [
+    "NAMES",
+    "PART_NAMES",
+    "by_name",
+    "check",
+    "cold_items",
+    "given",
+    "global_time",
+    "leave_one_out",
+    "random_by_user",
+    "temporal_by_user",
+]
+
+NAMES = (
+    "8:1:1",
+    "80/20",
+    "given",
+    "leave-one-out",
+    "leave-one-out random",
+    "time per user 8:1:1",
+    "global time 8:1:1",
+    "cold items",
+    "cold items 20%",
+)
+RATIO = r"(\d{1,3}\s?[:/]\s?\d{1,3}(?:\s?[:/]\s?\d{1,3})?)"
 
 
 def by_name(data: Dataset, split: str, seed: int = 0) -> Dataset:
-    """Split as the parameter ``split`` of the pages says: ``"8:1:1"``, ``"80/20"`` or ``"given"``.
+    """Split as the parameter ``split`` of the pages says.
+
+    Names, in small or large letters, with spaces, hyphens or underscores between the words (``NAMES`` has examples):
+
+    - ``"8:1:1"``, ``"80/20"`` or another ratio: ``random_by_user``
+    - ``"given"``: ``given``
+    - ``"leave-one-out"``: ``leave_one_out`` by time; ``"leave-one-out random"``: in random order
+    - ``"time per user 8:1:1"``: ``temporal_by_user``, with any ratio
+    - ``"global time 8:1:1"``: ``global_time``, with any ratio
+    - ``"cold items"``: ``cold_items``; ``"cold items 30%"``: with another share
+
+    The numbers of a ratio add up to 10 or to 100 here, so that a slip such as ``"80/2"`` is not taken as meant; the
+    functions take any.
 
     Raises:
         InputError: for any other name.
     """
-    one_of("split", split, NAMES)
-    return given(data, seed=seed) if split == "given" else random_by_user(data, split, seed=seed)
+    return _meant(split)(data, seed)
+
+
+def check(split: str) -> str:
+    """Return ``split`` if ``by_name`` knows it.
+
+    Raises:
+        InputError: naming the choices and the closest of them.
+    """
+    _meant(split)
+    return split
+
+
+def _meant(split: str) -> Callable[[Dataset, int], Dataset]:
+    """The split that a name stands for, as a function of the data and the seed."""
+    name = re.sub(r"[\s_-]+", " ", str(split)).strip().lower()
+    if name == "given":
+        return lambda data, seed: given(data, seed=seed)
+    if found := re.fullmatch(r"leave one out(?: (time|random))?", name):
+        order = found[1] or "time"
+        return lambda data, seed: leave_one_out(data, order, seed=seed)
+    if found := re.fullmatch(r"cold items(?: (\d{1,2}) ?%)?", name):
+        share = int(found[1] or 20) / 100
+        if share:
+            return lambda data, seed: cold_items(data, share, seed=seed)
+    if found := re.fullmatch(rf"(?:(time per user|global time) )?{RATIO}", name, re.ASCII):
+        kind, ratio = found[1], re.sub(r"\s", "", found[2])
+        numbers = [int(number) for number in re.split("[:/]", ratio)]
+        if 0 not in numbers and sum(numbers) in (10, 100):
+            if kind is None:
+                return lambda data, seed: random_by_user(data, ratio, seed=seed)
+            by_time = temporal_by_user if kind == "time per user" else global_time
+            return lambda data, seed: by_time(data, ratio)
+    raise InputError(
+        f"split = {split!r} is not known; choose one of {', '.join(map(repr, NAMES))}, or another ratio that adds up "
+        f"to 10 or 100.{closest(str(split), NAMES)}"
+    )
 
 
 def random_by_user(data: Dataset, ratio: str = "8:1:1", *, seed: int = 0, valid: float = 0.1) -> Dataset:
@@ -48,17 +131,14 @@ def random_by_user(data: Dataset, ratio: str = "8:1:1", *, seed: int = 0, valid:
     Raises:
         InputError: for a ratio, share or seed that cannot be, and when a part would be empty.
     """
-    numbers = _numbers(ratio)
-    share = _share(valid)
-    pair, row = _pairs(data)
+    numbers, share = numbers_of(ratio), share_of(valid)
+    pair, row = pairs_of(data)
     user = pair // max(1, data.n_items)
     n = np.bincount(user, minlength=data.n_users)
-    n_valid, n_test = _sizes(n, numbers, share)
-    parts = _cut(_random_position(user, seed), user, n - n_valid - n_test, n - n_test)
-    short = int(((n > 0) & (n < 3)).sum())
-    made = "" if len(numbers) == 3 else f", {100 * valid:.3g}% of train for validation"
-    notes = (f"Users with fewer than three interactions, in the training part only: {short}.",) if short else ()
-    return _noted(data, notes).with_parts(parts[row], f"random per user, {ratio}{made}", seed)
+    n_valid, n_test = sizes(n, numbers, share)
+    parts = cut(random_places(user, seed), (n - n_valid - n_test)[user], (n - n_test)[user])
+    protocol = f"random per user, {ratio}{made_valid(numbers, valid)}"
+    return noted(data, short_notes(n)).with_parts(parts[row], protocol, seed)
 
 
 def given(data: Dataset, *, seed: int = 0, valid: float = 0.1) -> Dataset:
@@ -77,70 +157,10 @@ def given(data: Dataset, *, seed: int = 0, valid: float = 0.1) -> Dataset:
     data, parts = _first_part(data, _own_parts(data))
     protocol, drawn = "given with the data", None
     if "valid" not in parts:
-        parts = _valid_from_train(data, parts, seed, _share(valid))
+        parts = _valid_from_train(data, parts, seed, share_of(valid))
         protocol, drawn = f"given with the data, {100 * valid:.3g}% of train for validation", seed
     split = data.with_parts(parts, protocol, drawn)
-    lost = {part: split.split.unseen[f"{part} users"] for part in ("valid", "test")}  # type: ignore[union-attr]
-    notes = tuple(
-        f"Users of the {part} part without a training interaction: {count}. A model knows nothing of them, and their "
-        "results are part of the mean."
-        for part, count in lost.items()
-        if count
-    )
-    return _noted(split, notes)
-
-
-def _numbers(ratio: str) -> list[int]:
-    found = re.fullmatch(r"\s*(\d+)\s*[:/]\s*(\d+)\s*(?:[:/]\s*(\d+)\s*)?", str(ratio))
-    numbers = [int(number) for number in found.groups() if number] if found else []
-    if not numbers or min(numbers) == 0:
-        raise InputError(
-            f"ratio = {ratio!r} is not a split; give positive whole numbers as train:valid:test, such as '8:1:1', "
-            "or train/test, such as '80/20' (the validation part then comes from train)."
-        )
-    return numbers
-
-
-def _share(valid: float) -> Fraction:
-    if not 0 < valid < 1:
-        raise InputError(f"valid = {valid!r} must lie between 0 and 1: the share of train that becomes validation.")
-    return Fraction(valid).limit_denominator(10_000)
-
-
-def _pairs(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct pairs as user * n_items + item, sorted, and for each row of interactions its place among them."""
-    table = data.interactions
-    code = table["user"].to_numpy(dtype=np.int64) * max(1, data.n_items) + table["item"].to_numpy(dtype=np.int64)
-    return np.unique(code, return_inverse=True)
-
-
-def _sizes(n: np.ndarray, numbers: list[int], valid: Fraction) -> tuple[np.ndarray, np.ndarray]:
-    n_test = np.minimum(_rounded(n, Fraction(numbers[-1], sum(numbers))), n - 2)
-    three = len(numbers) == 3
-    n_valid = _rounded(n, Fraction(numbers[1], sum(numbers))) if three else _rounded(n - n_test, valid)
-    n_valid = np.minimum(n_valid, n - 1 - n_test)
-    return np.where(n >= 3, n_valid, 0), np.where(n >= 3, n_test, 0)
-
-
-def _rounded(n: np.ndarray, share: Fraction) -> np.ndarray:
-    """n * share rounded half up in whole numbers, at least 1."""
-    return np.maximum(1, (2 * n * share.numerator + share.denominator) // (2 * share.denominator))
-
-
-def _random_position(user: np.ndarray, seed: int) -> np.ndarray:
-    """Each pair's place (0, 1, ...) in a random order of its user's pairs."""
-    if seed < 0:
-        raise InputError(f"seed = {seed} is negative; a seed is 0, 1, 2, ...")
-    order = np.lexsort((np.random.PCG64(seed).random_raw(len(user)), user))
-    n = np.bincount(user)
-    position = np.empty(len(user), dtype=np.int64)
-    position[order] = np.arange(len(user)) - (np.cumsum(n) - n)[user[order]]
-    return position
-
-
-def _cut(position: np.ndarray, user: np.ndarray, train_end: np.ndarray, valid_end: np.ndarray) -> np.ndarray:
-    codes = (position >= train_end[user]).astype(int) + (position >= valid_end[user])
-    return np.array(PARTS, dtype=object)[codes]
+    return noted(split, unseen_notes(split))
 
 
 def _own_parts(data: Dataset) -> np.ndarray:
@@ -159,7 +179,7 @@ def _own_parts(data: Dataset) -> np.ndarray:
 
 def _first_part(data: Dataset, parts: np.ndarray) -> tuple[Dataset, np.ndarray]:
     """Drop the later copies of pairs that are in several parts."""
-    pair, row = _pairs(data)
+    pair, row = pairs_of(data)
     rank = np.array([PARTS.index(part) for part in parts], dtype=np.int64)
     first = np.full(len(pair), len(PARTS))
     np.minimum.at(first, row, rank)
@@ -170,18 +190,18 @@ def _first_part(data: Dataset, parts: np.ndarray) -> tuple[Dataset, np.ndarray]:
         f"Interactions that were in an earlier part too: {int(late.sum())}; each pair is kept in the first that has it."
     )
     kept = replace(data, interactions=data.interactions[~late].reset_index(drop=True))
-    return _noted(kept, (note,)), parts[~late]
+    return noted(kept, (note,)), parts[~late]
 
 
 def _valid_from_train(data: Dataset, parts: np.ndarray, seed: int, share: Fraction) -> np.ndarray:
     train = parts == "train"
     some = replace(data, interactions=data.interactions[train])
-    pair, row = _pairs(some)
+    pair, row = pairs_of(some)
     user = pair // max(1, data.n_items)
     n = np.bincount(user, minlength=data.n_users)
-    n_valid = np.where(n >= 2, np.minimum(_rounded(n, share), n - 1), 0)
+    n_valid = np.where(n >= 2, np.minimum(rounded(n, share), n - 1), 0)
     drawn = parts.copy()
-    drawn[train] = _cut(_random_position(user, seed), user, n - n_valid, n)[row]
+    drawn[train] = cut(random_places(user, seed), (n - n_valid)[user], n[user])[row]
     return drawn
 
 
@@ -194,7 +214,3 @@ def _checked(data: Dataset) -> Dataset:
             "the split. Bring the original tables back, or split again with split='8:1:1' or '80/20'."
         )
     return data
-
-
-def _noted(data: Dataset, notes: tuple[str, ...]) -> Dataset:
-    return replace(data, notes=data.notes + tuple(note for note in notes if note not in data.notes))
