@@ -156,7 +156,13 @@ class Dataset:
     def _parts(self) -> dict[str, np.ndarray]:
         found = {}
         user, item = (self.interactions[name].to_numpy(dtype=np.int64) for name in ("user", "item"))
-        n = int(item.max(initial=0)) + 1
+        n = max(1, self.n_items)
+        for what, ids, known in (("users", user, self.n_users), ("items", item, self.n_items)):
+            if len(ids) and not 0 <= ids.min() <= ids.max() < known:
+                raise InputError(
+                    f"{self.name}: interactions name {what} from {ids.min()} to {ids.max()}, but there are {known}; ids "
+                    f"must be 0 to {known - 1}."
+                )
         names = self.interactions["part"].to_numpy()
         for part in PARTS:
             own = names == part

@@ -1,8 +1,9 @@
 """One CSV or parquet file to a table of text, with errors that name the file, the row and the remedy."""
 
 import csv
+import io
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from ..errors import InputError
+from .lines import LONGEST, BadLines, blocks, opened
 
-KINDS = (".csv", ".tsv", ".parquet")
+_END = "\x1f\x1d\x1e"  # a cell that no table has
+KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 
 
 def header(path: Path) -> list[str]:
@@ -21,7 +24,7 @@ def header(path: Path) -> list[str]:
     Raises:
         InputError: when the file is missing, empty, damaged, not UTF-8, of another kind, or names a column twice.
     """
-    if path.suffix.lower() not in KINDS:
+    if not path.name.lower().endswith(KINDS):
         raise InputError(f"{path} is not a table that can be read; bring {', '.join(KINDS)}.")
     if not path.is_file():
         raise InputError(f"There is no file {path}.")
@@ -30,7 +33,7 @@ def header(path: Path) -> list[str]:
     if path.suffix.lower() == ".parquet":
         names = _parquet(path, lambda: pa.parquet.read_schema(path)).names
     else:
-        names = next(csv.reader([_first_line(path)], delimiter=_delimiter(path)), [])
+        names = _names(path)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InputError(f"{path} has two columns called {twice[0]!r}; rename one of them.")
@@ -82,48 +85,103 @@ def ids(raw: pd.DataFrame, name: str, path: Path) -> pd.Series:
 
 
 def _read_csv(path: Path, names: list[str], columns: list[str]) -> pa.Table:
+    mark = _delimiter(path)
     try:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(use_threads=False, block_size=16 << 20),  # one thread: errors tell the row
-            parse_options=pa.csv.ParseOptions(delimiter=_delimiter(path), newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(
-                include_columns=columns, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-            ),
-        )
-    except pa.ArrowInvalid as error:
+        with opened(path) as stream:
+            table = pa.csv.read_csv(
+                _Followed(stream, f"\n{mark.join([_END] * len(names))}\n".encode()),
+                read_options=pa.csv.ReadOptions(
+                    use_threads=False, block_size=LONGEST
+                ),  # one thread: errors tell the row
+                parse_options=pa.csv.ParseOptions(delimiter=mark, newlines_in_values=True),
+                convert_options=pa.csv.ConvertOptions(
+                    include_columns=columns, column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                ),
+            )
+    except (pa.ArrowInvalid, pa.ArrowKeyError) as error:  # the latter: quotes in the first row
         _refuse_other_encodings(path)
+        if "straddling" in str(error):
+            _refuse_long_rows(path)
         raise InputError(
             f"{path} cannot be parsed: {error} (row 1 is the first row that is not blank). Check that row's "
             "delimiters and quotes: a cell with a comma, a quote or a line break stands in double quotes, and a quote "
             "inside is doubled."
         ) from None
+    last = table.num_rows - 1
+    if columns and table.column(columns[0])[last].as_py() != _END:
+        raise InputError(
+            f"{path}: a double quote in row {last + 2} is never closed, so the rest of the file counts as that row. "
+            "Close it, or double it if it is part of the text."
+        )
+    return table.slice(0, last)
+
+
+class _Followed(io.RawIOBase):
+    """A stream with one more row behind it: Arrow says nothing of a quote that is open at the end of the file."""
+
+    def __init__(self, stream: IO[bytes], end: bytes) -> None:
+        self._stream, self._end = stream, end
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        if not data:
+            data, self._end = self._end, b""
+        return data
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        return next(csv.reader([_first_line(path)], delimiter=_delimiter(path), strict=True), [])
+    except csv.Error as error:
+        raise InputError(
+            f"{path}: the first row, the names of the columns, cannot be read: {error}. Write it in one line, each "
+            "quote closed."
+        ) from None
 
 
 def _first_line(path: Path) -> str:
-    try:
-        with path.open(encoding="utf-8-sig", newline=None) as file:
-            return next((line.rstrip("\n") for line in file if line.strip()), "")
-    except UnicodeDecodeError:
-        _refuse_other_encodings(path)
-        raise
+    with opened(path) as stream:
+        while line := stream.readline(LONGEST + 1):
+            if len(line) > LONGEST:
+                _refuse_long_rows(path)
+            try:
+                text = line.decode("utf-8-sig").strip("\r\n")
+            except UnicodeDecodeError:
+                _refuse_other_encodings(path)
+                raise
+            if text.strip():
+                return text.split("\r")[0]
+    return ""
 
 
 def _delimiter(path: Path) -> str:
     line = _first_line(path)
-    return "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=line.count)
+    return "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else max(",;\t", key=line.count)
 
 
 def _refuse_other_encodings(path: Path) -> None:
-    data = path.read_bytes()
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path} is not UTF-8: byte 0x{data[error.start]:02x} in line {line}. Save it as UTF-8, for example with "
-            f"`iconv -f LATIN1 -t UTF-8 {path.name} > new.csv` if it is Latin-1."
-        ) from None
+    for first, data in blocks(path, BadLines("skip")):
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = first + data.count(b"\n", 0, error.start)
+            raise InputError(
+                f"{path} is not UTF-8: byte 0x{data[error.start]:02x} in line {line}. Save it as UTF-8, for example "
+                f"with `iconv -f LATIN1 -t UTF-8 {path.name} > new.csv` if it is Latin-1."
+            ) from None
+
+
+def _refuse_long_rows(path: Path) -> None:
+    bad = BadLines("skip")
+    for first, data in blocks(path, bad):
+        for number, line in enumerate(io.BytesIO(data) if len(data) > LONGEST else (), first):
+            if len(line) > LONGEST:
+                bad.add(path, number, "it is too long")
+    where = bad.examples[0] if bad.examples else "a quote in double quotes that is never closed makes it so"
+    raise InputError(f"{path} has a row longer than {LONGEST >> 20} MiB: {where}. Mend or delete the row.")
 
 
 def _parquet(path: Path, read: Any) -> Any:

@@ -101,9 +101,7 @@ def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | 
         if not path.is_file():
             beside = [file.name for file in folder.iterdir()]
             raise InputError(f"columns[{kind!r}]: there is no file {path}.{closest(path.name, beside)}")
-    others = [
-        path for path in sorted(folder.iterdir()) if path.suffix.lower() in KINDS and not path.name.startswith(".")
-    ]
+    others = [path for path in sorted(folder.iterdir()) if path.name.lower().endswith(KINDS) and path.name[0] != "."]
     heads = {path: header(path) for path in others if path not in named.values()}
     user = {path for path, names in heads.items() if _has("user", columns, names)}
     both = [path for path in heads if path in user and _has("item", columns, heads[path])]
@@ -144,7 +142,7 @@ def _has(role: str, columns: Mapping[str, Any], names: list[str]) -> bool:
 def _only(kind: str, paths: list[Path], folder: Path) -> Path | None:
     if len(paths) < 2:
         return paths[0] if paths else None
-    known = [path for name in TABLES[kind] for path in paths if plain(path.stem) == name]
+    known = [path for name in TABLES[kind] for path in paths if plain(path.name.split(".")[0]) == name]
     if not known:
         raise InputError(
             f"{folder} has several tables that could hold the {kind}: {', '.join(path.name for path in paths)}. "

@@ -9,7 +9,10 @@ import pandas as pd
 
 from ..errors import InputError
 from . import table_names as names_of
-from .dataset import PARTS, Dataset
+from .assemble import once
+from .assemble import seconds as to_seconds
+from .dataset import Dataset
+from .ids import case_twins, in_order
 from .splits import PART_NAMES
 from .table_content import content
 from .table_files import header, ids, read_table, row_of
@@ -46,11 +49,12 @@ def read(folder: str | Path, columns: Mapping[str, Any] | None = None, name: str
     notes: list[str] = []
     table = _interactions(interactions, columns, notes)
     described, images = content(folder, items, columns, notes)
-    users, item_ids = _in_order(table["user"]), _item_ids(table, described, notes)
+    users, item_ids = in_order(table["user"]), _item_ids(table, described, notes)
     table = table.assign(
         user=users.get_indexer(pd.Index(table["user"])), item=item_ids.get_indexer(pd.Index(table["item"]))
     )
-    table = _once(table, interactions, notes)
+    table = once(table, interactions.name, notes)
+    notes += [*case_twins(users, "users"), *case_twins(item_ids, "items")]
     catalogue = described.set_index("id").reindex(item_ids, fill_value="").rename_axis("id").reset_index()
     people = pd.DataFrame({"id": users})
     return Dataset(name or folder.resolve().name, people, catalogue, table, images, notes=tuple(notes))
@@ -109,10 +113,7 @@ def _seconds(raw: pd.DataFrame, name: str, path: Path, notes: list[str]) -> pd.S
         seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     else:
         seconds = _numbers(raw, name, path)
-        finer = next((unit for unit, least in ((1e6, 1e14), (1e3, 1e11)) if seconds.median() > least), 1)
-        if finer > 1:
-            notes.append(f"{path.name}: {name} was taken as {'micro' if finer == 1e6 else 'milli'}seconds.")
-        seconds = seconds / finer
+        return to_seconds(seconds, path.name, notes)
     return seconds if seconds.isna().any() else seconds.floordiv(1).astype("int64")
 
 
@@ -129,17 +130,9 @@ def _parts(raw: pd.DataFrame, name: str, path: Path) -> pd.Series:
     return parts.fillna("")
 
 
-def _in_order(values: pd.Series) -> pd.Index:
-    """The distinct ids, by number if all are whole numbers, else by letters."""
-    unique = pd.Index(values.unique())
-    if len(unique) and unique.str.fullmatch(r"\d{1,18}").all():
-        return pd.Index(sorted(unique, key=lambda value: (int(value), value)), dtype=unique.dtype)
-    return pd.Index(sorted(unique), dtype=unique.dtype)
-
-
 def _item_ids(table: pd.DataFrame, described: pd.DataFrame, notes: list[str]) -> pd.Index:
     listed = pd.Index(described["id"])
-    bought = _in_order(table["item"])
+    bought = in_order(table["item"])
     if len(listed) == 0:
         return bought
     unknown = bought[~bought.isin(listed)]
@@ -152,20 +145,6 @@ def _item_ids(table: pd.DataFrame, described: pd.DataFrame, notes: list[str]) ->
     if len(never):
         notes.append(f"Items without an interaction: {len(never)}, such as {_some(never)}; kept.")
     return listed.append(unknown)
-
-
-def _once(table: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
-    """Keep each pair once: in the first part that has it, and there the earliest."""
-    repeated = int(table.duplicated(["user", "item"]).sum())
-    if repeated == 0:
-        return table
-    notes.append(f"{path.name}: repeated interactions of the same user and item: {repeated}; the earliest is kept.")
-    rank = table["part"].map({part: place for place, part in enumerate(PARTS)}).fillna(len(PARTS))
-    keys = [np.arange(len(table)), rank.to_numpy()]
-    if "time" in table:
-        keys.insert(1, table["time"].to_numpy())
-    first = table.iloc[np.lexsort(keys)].drop_duplicates(["user", "item"])
-    return first.sort_index().reset_index(drop=True)
 
 
 def _some(values: pd.Index) -> str:

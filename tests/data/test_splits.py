@@ -26,7 +26,8 @@ def catalogue(pairs, parts=None, n_items=40, **more) -> Dataset:
 
 
 def histories(*lengths: int) -> Dataset:
-    return catalogue([(user, item) for user, n in enumerate(lengths) for item in range(n)])
+    pairs = [(user, item) for user, n in enumerate(lengths) for item in range(n)]
+    return catalogue(pairs, n_items=max(40, *lengths))
 
 
 def sizes(data: Dataset, part: str) -> list[int]:

@@ -1,5 +1,6 @@
 """A user's own catalogue: what is recognised, what is noted, and what is refused with file, row and remedy."""
 
+import gzip
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ ITEMS = """itemId,title,genres,poster,director,plot
 
 def folder_of(path: Path, **files: str | bytes) -> Path:
     """Write ``ratings_csv="..."`` as ratings.csv."""
+    path.mkdir(exist_ok=True)
     for name, content in files.items():
         file = path / ".".join(name.rsplit("_", 1))
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -250,3 +252,23 @@ def test_an_item_table_needs_ids(tmp_path):
     refused(tmp_path, r"items\.csv: column 'item' is empty in 1 rows, first in row 3")
     folder_of(tmp_path, items_csv="nr,title\n1,One\n")
     refused(tmp_path, r"items\.csv has no column with the items' ids; it has nr, title", {"items": "items.csv"})
+
+
+def test_gzipped_tables_are_read(tmp_path):
+    plain = tables.read(folder_of(tmp_path / "a", ratings_csv=RATINGS, items_csv=ITEMS), name="x")
+    for name in ("ratings.csv.gz", "items.tsv.gz"):
+        mark = "\t" if "tsv" in name else ","
+        content = pd.read_csv(tmp_path / "a" / f"{name.split('.')[0]}.csv", dtype=str, keep_default_na=False)
+        (tmp_path / "b").mkdir(exist_ok=True)
+        (tmp_path / "b" / name).write_bytes(gzip.compress(content.to_csv(index=False, sep=mark).encode()))
+    packed = tables.read(tmp_path / "b", name="x")
+    assert packed.key == plain.key
+
+
+def test_ids_that_differ_in_case_are_noted(tmp_path):
+    data = tables.read(folder_of(tmp_path, i_csv="user,item\nann,B1\nAnn,b1\nbob,B2\n"))
+    assert data.n_users == 3
+    assert "users that differ from another in upper and lower case alone: 1, such as Ann and ann; kept" in notes_of(
+        data
+    )
+    assert "items that differ from another in upper and lower case alone: 1, such as B1 and b1; kept" in notes_of(data)
