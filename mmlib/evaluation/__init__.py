@@ -1,7 +1,10 @@
-"""Rankings scored per user, and comparisons that say whether a difference is noise."""
+"""Rankings scored per user and slice, and statistics that say whether a difference is noise."""
 
 from ..holm import holm
-from .compare import Comparison, compare
-from .ranking import Scores, evaluate
+from . import statistics
+from .compare import Comparison, compare, paired
+from .ranking import evaluate
+from .scores import Scores
+from .slices import Slice
 
-__all__ = ["Comparison", "Scores", "compare", "evaluate", "holm"]
+__all__ = ["Comparison", "Scores", "Slice", "compare", "evaluate", "holm", "paired", "statistics"]

@@ -1,13 +1,14 @@
 """Is the difference real? Two methods on the same users and seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
 from ..errors import InputError
-from .ranking import Scores, metric_columns
+from . import statistics
+from .scores import Scores, metric_columns
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Comparison:
         difference, low, high: the mean difference and its 95 % interval.
         p: two-sided probability of so large a difference if there were none.
         users, seeds: how many of each.
+        wilcoxon: p of Wilcoxon's signed-rank test over users (``statistics.wilcoxon``), seeds averaged first.
+        detectable: the smallest true difference that this comparison finds with probability 0.8 at level 0.05.
+        bootstrap_low, bootstrap_high: 95 % interval of ``statistics.paired_bootstrap``; NaN unless asked for.
     """
 
     a: str
@@ -35,51 +39,60 @@ class Comparison:
     p: float
     users: int
     seeds: int
+    wilcoxon: float = np.nan
+    detectable: float = np.nan
+    bootstrap_low: float = np.nan
+    bootstrap_high: float = np.nan
 
 
-def compare(a: Sequence[Scores], b: Sequence[Scores], metric: str = "recall@20", slice: str = "all") -> Comparison:
-    r"""Compare two methods that were run with the same seeds on the same users; ``a[s]`` and ``b[s]`` share a seed.
+def compare(
+    a: Sequence[Scores], b: Sequence[Scores], metric: str = "recall@20", slice: str = "all", *, resamples: int = 0
+) -> Comparison:
+    """Compare two methods that were run with the same seeds on the same users; ``a[s]`` and ``b[s]`` share a seed.
 
-    Users and seeds are both sampled, and crossed: every seed ranks every user. With D[s, u] the difference of
-    seed s on user u, the variance of the mean is estimated from both sides,
+    Users and seeds are both sampled, and crossed: every seed ranks every user. The variance of the mean difference
+    and its degrees of freedom are those of ``statistics.variance_of_mean``, and the test is Student's. With one seed
+    that is the paired t-test over users, which says nothing of other seeds.
 
-    .. math:: v = \mathrm{var}(\bar D_{s\cdot}) / S + \mathrm{var}(\bar D_{\cdot u}) / U - \sigma_e^2 / (S U)
-
-    where the last term (the residual, counted twice by the first two) keeps v from being too large; v is at
-    least as large as either side's own. The degrees of freedom follow Satterthwaite (1946). With one seed only
-    users are counted, and the result says nothing of other seeds.
+    Args:
+        metric, slice: a metric column of ``per_user``, and one of its slices.
+        resamples: of the bootstrap interval, such as 9999; 0 leaves it out, as it takes seconds for many users.
 
     Raises:
         InputError: when the two differ in seeds or users.
     """
-    if len(a) != len(b) or not a:
-        raise InputError(f"A paired comparison needs the same seeds on both sides, not {len(a)} and {len(b)} runs.")
-    left, right = _matrix(a, metric, slice), _matrix(b, metric, slice)  # [S, U]
-    if left[0].tolist() != right[0].tolist():
-        raise InputError(f"{a[0].label} and {b[0].label} were not scored on the same users; use one split for both.")
-    difference = left[1] - right[1]
-    variance, freedom = _variance(difference)
+    left, right = paired(a, b, metric, slice)
+    difference = left - right
+    variance, freedom = statistics.variance_of_mean(difference)
     mean, error = float(difference.mean()), float(np.sqrt(variance))
     half = float(stats.t.ppf(0.975, freedom)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, freedom)) if error > 0 else float(mean == 0)
-    means = float(left[1].mean()), float(right[1].mean())
-    shape = difference.shape[1], difference.shape[0]
-    return Comparison(a[0].label, b[0].label, slice, metric, *means, mean, mean - half, mean + half, p, *shape)
-
-
-def _variance(difference: np.ndarray) -> tuple[float, float]:
-    """Variance of the mean of D [S, U] and its degrees of freedom."""
+    means = float(left.mean()), float(right.mean())
     seeds, users = difference.shape
-    by_user = difference.mean(0).var(ddof=1) / users if users > 1 else 0.0
-    if seeds == 1:
-        return by_user, max(1, users - 1)
-    by_seed = difference.mean(1).var(ddof=1) / seeds
-    residual = difference - difference.mean(0) - difference.mean(1, keepdims=True) + difference.mean()
-    twice = (residual**2).sum() / max(1, (seeds - 1) * (users - 1)) / (seeds * users)
-    variance = max(by_user + by_seed - twice, by_user, by_seed)
-    parts = by_user**2 / max(1, users - 1) + by_seed**2 / (seeds - 1)
-    freedom = (by_user + by_seed) ** 2 / parts if parts > 0 else 1
-    return variance, max(1.0, freedom)
+    found = Comparison(a[0].label, b[0].label, slice, metric, *means, mean, mean - half, mean + half, p, users, seeds)
+    found = replace(found, wilcoxon=statistics.wilcoxon(left, right).p)
+    if users > 1:
+        found = replace(found, detectable=statistics.detectable(error, freedom))
+    if resamples:
+        interval = statistics.paired_bootstrap(left, right, resamples=resamples)
+        found = replace(found, bootstrap_low=interval.low, bootstrap_high=interval.high)
+    return found
+
+
+def paired(
+    a: Sequence[Scores], b: Sequence[Scores], metric: str = "recall@20", slice: str = "all"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The values of both methods, [S, U] each, users and seeds in the same order: what ``statistics`` takes.
+
+    Raises:
+        InputError: when the two differ in seeds or users, or the metric or slice is not there.
+    """
+    if len(a) != len(b) or not a:
+        raise InputError(f"A paired comparison needs the same seeds on both sides, not {len(a)} and {len(b)} runs.")
+    left, right = _matrix(a, metric, slice), _matrix(b, metric, slice)
+    if left[0].tolist() != right[0].tolist():
+        raise InputError(f"{a[0].label} and {b[0].label} were not scored on the same users; use one split for both.")
+    return left[1], right[1]
 
 
 def _matrix(scores: Sequence[Scores], metric: str, slice: str) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,12 @@ class ScoresLike(Protocol):
 Earned = tuple[str, str, str]  # name, slice, metric
 
 
-def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] | None = None) -> go.Figure:
+def scores(
+    named: Mapping[str, ScoresLike],
+    *,
+    metrics: Sequence[str] | None = None,
+    slices: Sequence[str] | None = ("all", "few purchases"),
+) -> go.Figure:
     """Means with 95 % intervals, a panel a metric, a row a model, a marker a slice of users or items.
 
     What to look for: intervals that do not overlap differ; those that overlap may still differ when the same users
@@ -32,13 +37,15 @@ def scores(named: Mapping[str, ScoresLike], *, metrics: Sequence[str] | None = N
     Args:
         named: model -> Scores.
         metrics: panels; default: recall and NDCG at the largest k.
+        slices: markers; ``None`` draws every slice, which soon is a crowd.
 
     Raises:
         InputError: for a metric that was not measured.
     """
     table, metrics = _means(named, metrics, last=True)
     fig = make_subplots(1, len(metrics), subplot_titles=list(metrics), shared_yaxes=True, horizontal_spacing=0.06)
-    slices, names = list(dict.fromkeys(table["slice"])), list(named)
+    found, names = list(dict.fromkeys(table["slice"])), list(named)
+    slices = [part for part in found if slices is None or part in slices] or found
     for column, metric in enumerate(metrics, 1):
         for k, part in enumerate(slices):
             rows = table[(table["metric"] == metric) & (table["slice"] == part)]

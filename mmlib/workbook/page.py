@@ -60,7 +60,20 @@ class Page:
         for row in value.means().to_dict("records"):
             numbers = {part: _finite(row[part]) for part in ("mean", "low", "high")}
             means.setdefault(str(row["slice"]), {})[str(row["metric"])] = numbers | {"users": int(row["users"])}
+        self._add_lists(name, value)
         return means
+
+    def _add_lists(self, label: str, scores: "Scores") -> None:
+        """What the lists are like (coverage, Gini, popularity), beside the per-user scores: ``lists.json``."""
+        path = self.folder / "lists.json"
+        rows = [
+            {"page": self.name, "label": label, "slice": str(row["slice"]), "metric": str(row["metric"])}
+            | {"value": _finite(row["value"])}
+            for row in scores.lists.to_dict("records")
+        ]
+        if rows:
+            old = read_json(path) if path.exists() else []
+            write_json(path, [one for one in old if (one["page"], one["label"]) != (self.name, label)] + rows)
 
     def _add_users(self, label: str, scores: "Scores") -> None:
         path = self.folder / "per_user.parquet"

@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from mmlib.errors import InputError
-from mmlib.evaluation import Scores, compare, holm
+from mmlib.evaluation import Scores, compare, holm, paired, statistics
 
 
 def scores(values: np.ndarray, label: str = "a") -> list[Scores]:
@@ -65,3 +65,26 @@ def test_unpaired_input_is_refused() -> None:
 def test_holm_matches_its_definition() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+
+
+def test_comparisons_say_what_they_could_have_found_and_what_ranks_say() -> None:
+    rng = np.random.default_rng(5)
+    a, b = rng.random((4, 80)) + 0.05, rng.random((4, 80))
+    found = compare(scores(a), scores(b))
+    assert found.wilcoxon == pytest.approx(stats.wilcoxon((a - b).mean(0)).pvalue)
+    assert found.detectable == pytest.approx(statistics.minimum_detectable(a - b))
+    assert np.isnan([found.bootstrap_low, found.bootstrap_high]).all()
+    found = compare(scores(a), scores(b), resamples=300)
+    expected = statistics.paired_bootstrap(a, b, resamples=300)
+    assert (found.bootstrap_low, found.bootstrap_high) == (expected.low, expected.high)
+
+
+def test_paired_values_come_in_the_order_of_users() -> None:
+    values = np.random.default_rng(6).random((2, 9))
+    one = scores(values)
+    mixed = [Scores("b", two.per_user.sample(frac=1, random_state=1), {}) for two in scores(values + 1)]
+    left, right = paired(one, mixed)
+    np.testing.assert_array_equal(left, values)
+    np.testing.assert_array_equal(right, values + 1)
+    with pytest.raises(InputError, match="No user has positives in the slice 'tail'"):
+        paired(one, mixed, slice="tail")
