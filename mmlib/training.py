@@ -92,7 +92,7 @@ def fit(
 
     Args:
         model: a module with ``batches`` and ``loss``, and ``embed`` or ``validate``; see :class:`Learns`.
-        epochs: at most so many; 0 leaves the model as it starts.
+        epochs: at most so many; 0 leaves the model as it starts, and one without parameters is only validated.
         batch_size: examples a step.
         lr: Adam's learning rate.
         weight_decay: decoupled (AdamW); the L2 terms of papers are the models' own.
@@ -116,6 +116,8 @@ def fit(
     if epochs < 0 or batch_size < 1 or lr <= 0:
         raise InputError(f"epochs={epochs}, batch_size={batch_size}, lr={lr}: need >= 0, >= 1 and > 0.")
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if not any(True for _ in model.parameters()):
+        return _measured(model, where, metric)
     optimiser = torch.optim.AdamW(model.to(where).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
     run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep)
     run.generator.manual_seed(seed)
@@ -133,6 +135,14 @@ def fit(
             run.train(epoch, batch_size, validate=bool(evaluate_every) and epoch % evaluate_every == 0)
             if checkpoint and (time.monotonic() - run.saved >= checkpoint_seconds or epoch == epochs):
                 run.save(Path(checkpoint), key)
+    return run.finish()
+
+
+def _measured(model: Any, device: torch.device, metric: str) -> Fit:
+    """A model with nothing to train, validated once."""
+    run = _Run(model.to(device), None, None, device, False, metric, "last")  # type: ignore[arg-type]
+    start = time.perf_counter()
+    run.log(0, {}, run.validate(), start)
     return run.finish()
 
 
@@ -218,7 +228,8 @@ class _Run:
             metrics = self.model.validate()
         else:
             self.task = self.task or Task.of(self.model.data, "valid", device=self.device)
-            metrics = self.task.means(self.model.embed(), int(self.metric.rpartition("@")[2] or 20))
+            ranked = self.model if hasattr(self.model, "scores") else self.model.embed()
+            metrics = self.task.means(ranked, int(self.metric.rpartition("@")[2] or 20))
         one_of("metric", self.metric, metrics)
         return metrics
 

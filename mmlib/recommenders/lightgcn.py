@@ -49,6 +49,15 @@ class LightGCN(BPR):
         self.layers, self.normalisation = layers, normalisation
         self.graph = bipartite(data, normalisation=normalisation)
 
+    pool = "mean"  # of the layers
+
+    def hops(self) -> list[Tensor]:
+        """E^(0), ..., E^(L), for methods that need each layer by itself: (L+1) x [n_users + n_items, d]."""
+        hops: list[Tensor] = [self.table]
+        for _ in range(self.layers):
+            hops.append(self.graph @ hops[-1])
+        return hops
+
     def propagated(self) -> Tensor:
         return self.graph.mean_of_layers(self.table, self.layers)  # [n_users + n_items, d]
 

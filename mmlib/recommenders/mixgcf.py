@@ -1,36 +1,46 @@
 """MixGCF: harder negatives, mixed from many candidates and all hops."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..learner import Batch
+from ..errors import one_of
+from ..learner import Batch, Learner
 from ..vectors import Embeddings, Features
 from .lightgcn import LightGCN
+from .ngcf import NGCF
+
+BACKBONES: dict[str, type[LightGCN] | type[NGCF]] = {"lightgcn": LightGCN, "ngcf": NGCF}
 
 
-class MixGCF(LightGCN):
-    r"""MixGCF on LightGCN from `"MixGCF: An Improved Training Method for Graph Neural Network-based
-    Recommender Systems" <https://doi.org/10.1145/3447548.3467408>`_.
+class MixGCF(Learner):
+    r"""MixGCF from `"MixGCF: An Improved Training Method for Graph Neural Network-based Recommender Systems"
+    <https://doi.org/10.1145/3447548.3467408>`_: negatives for any graph model that scores with its layers.
 
     Positive mixing (eq. 5) moves each candidate's vector towards the positive, hop by hop, by a random share:
 
     .. math:: e'^{(l)}_m = \alpha^{(l)} e^{(l)}_i + (1 - \alpha^{(l)}) e^{(l)}_m, \quad \alpha^{(l)} \sim U(0, 1)
 
     Hop mixing (eq. 6-8) then takes, for each hop, the candidate that scores highest with the user, and pools the
-    chosen ones into one synthetic negative, which BPR ranks below the positive. Because a hop's share is the
-    same for all candidates, its best candidate does not depend on the share or on the positive: it is the one
-    with the highest <e_u, e_m^{(l)}>, found without building any mixed vector.
+    chosen ones into one synthetic negative, which BPR ranks below the positive. "With the user" is with the pooled
+    user where layers are averaged (LightGCN), and with the user at the same hop where they are concatenated (NGCF).
+    Because a hop's share is the same for all candidates, its best candidate does not depend on the share or on the
+    positive: it is the one with the highest <e_u, e_m^{(l)}>, found without building any mixed vector.
 
     Args:
         data: a split dataset.
         features: not used.
+        backbone: ``"lightgcn"`` or ``"ngcf"``.
         candidates: M, negatives drawn per purchase.
         mix_positive, mix_hops: switch the two parts off; without hop mixing the first candidate is used.
         mix_through: let gradients reach the positive through the mixed negative, as the official code does.
-        dim, layers, l2, normalisation, start, start_scale, start_centre: as in :class:`LightGCN`; the L2 term
-            counts the mixed negative at hop 0, as the official code does.
+        dim, layers, normalisation, start, start_scale, start_centre: of the backbone.
+        l2: as in :class:`BPR`, of the layer-0 vectors only; counts the mixed negative at hop 0, as the official
+            code does. NGCF's W are free, as there.
+        options: more options of the backbone, such as NGCF's ``message_dropout`` (the official code has none).
     """
 
     def __init__(
@@ -38,6 +48,7 @@ class MixGCF(LightGCN):
         data: Dataset,
         features: Features | None = None,
         *,
+        backbone: str = "lightgcn",
         candidates: int = 16,
         mix_positive: bool = True,
         mix_hops: bool = True,
@@ -49,49 +60,58 @@ class MixGCF(LightGCN):
         start: Embeddings | None = None,
         start_scale: str = "keep",
         start_centre: bool = False,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            data,
-            features,
-            dim=dim,
-            layers=layers,
-            l2=l2,
-            normalisation=normalisation,
-            start=start,
-            start_scale=start_scale,
-            start_centre=start_centre,
-        )
+        super().__init__(data)
+        one_of("backbone", backbone, BACKBONES)
         if candidates < 1:
             raise ValueError(f"candidates = {candidates}; draw at least one negative per purchase.")
+        options |= {"dim": dim, "layers": layers, "l2": l2, "normalisation": normalisation}
+        options |= {"start": start, "start_scale": start_scale, "start_centre": start_centre}
+        self.backbone, self.network = backbone, BACKBONES[backbone](data, features, **options)
+        self.dim, self.layers, self.l2, self.normalisation = dim, layers, l2, normalisation
+        self.start_scale, self.start_centre = start_scale, start_centre
         self.candidates = self.negatives = candidates
         self.mix_positive, self.mix_hops, self.mix_through = mix_positive, mix_hops, mix_through
+        self.draws_by_item = getattr(self.network, "draws_by_item", False)
+
+    @staticmethod
+    def paper() -> dict[str, dict[str, Any]]:
+        """The commands of the official README with LightGCN; its Amazon is Electronics. With NGCF it has
+        ``candidates=64``, lr 1e-4 and batch 1024 on all three."""
+        common = {"backbone": "lightgcn", "dim": 64, "layers": 3, "l2": 1e-4, "lr": 1e-3, "batch_size": 2048}
+        return {name: common | {"candidates": m} for name, m in (("Alibaba", 32), ("Yelp2018", 64), ("Amazon", 16))}
+
+    def describe(self) -> dict[str, Any]:
+        return self.network.describe() | super().describe()
+
+    def embed(self) -> Embeddings:
+        vectors = self.network.embed()
+        return Embeddings(vectors.users, vectors.items, self.describe())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        hops = self.hops()  # (L+1) x [n_users + n_items, d]
+        hops = self.network.hops()  # (L+1) x [n_users + n_items, d]
         positives, candidates = batch.positives + self.data.n_users, batch.negatives + self.data.n_users
         user = torch.stack([F.embedding(batch.users, hop) for hop in hops])  # [L+1, b, d]
         positive = torch.stack([F.embedding(positives, hop) for hop in hops])
-        pooled_user = user.mean(0)  # [b, d]
-        hardest = self.hardest(hops, pooled_user, candidates)  # [L+1, b]
+        hardest = self.hardest(hops, user, candidates)  # [L+1, b]
         negative = self.mixed(positive, torch.stack([F.embedding(row, hop) for row, hop in zip(hardest, hops)]))
-        margin = (pooled_user * (positive.mean(0) - negative.mean(0))).sum(1)  # [b]
+        margin = (self.pooled(user) * (self.pooled(positive) - self.pooled(negative))).sum(1)  # [b]
         length = user[0].pow(2).sum() + positive[0].pow(2).sum() + negative[0].pow(2).sum()
         return {"bpr": F.softplus(-margin).mean(), "l2": self.l2 * 0.5 * length / len(batch.users)}
 
-    def hops(self) -> list[Tensor]:
-        """The table after 0, 1, ..., L propagations: (L+1) x [n_users + n_items, d]."""
-        hops: list[Tensor] = [self.table]
-        for _ in range(self.layers):
-            hops.append(self.graph @ hops[-1])
-        return hops
+    def pooled(self, hops: Tensor) -> Tensor:
+        """What scores: [L+1, b, d] -> [b, d], or [b, (L+1) d] where the backbone concatenates."""
+        return hops.mean(0) if self.network.pool == "mean" else hops.transpose(0, 1).flatten(1)
 
     @torch.no_grad()
     def hardest(self, hops: list[Tensor], user: Tensor, candidates: Tensor) -> Tensor:
-        """For each hop the candidate that the pooled user [b, d] likes best: rows of the table, [L+1, b]."""
+        """For each hop the candidate that the user [L+1, b, d] likes best: rows of the table, [L+1, b]."""
         if not self.mix_hops:
             return candidates[:, 0].expand(len(hops), -1)
-        best = [torch.bmm(F.embedding(candidates, hop), user.unsqueeze(2)).argmax(1) for hop in hops]  # [b, 1] each
-        return torch.stack([candidates.gather(1, index).squeeze(1) for index in best])
+        asking = user.mean(0, keepdim=True).expand_as(user) if self.network.pool == "mean" else user
+        score = (torch.bmm(F.embedding(candidates, hop), u.unsqueeze(2)) for hop, u in zip(hops, asking))
+        return torch.stack([candidates.gather(1, one.argmax(1)).squeeze(1) for one in score])
 
     def mixed(self, positive: Tensor, negative: Tensor) -> Tensor:
         """Eq. 5: [L+1, b, d] each; one share per hop and purchase."""

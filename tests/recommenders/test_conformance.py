@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from mmlib.errors import InputError
 from mmlib.evaluation import evaluate
 from mmlib.learner import Batch
 from mmlib.pretrainers import MMCPR
-from mmlib.recommenders import BPR, LightGCN, MixGCF
+from mmlib.recommenders import BPR, NGCF, VBPR, LightGCN, MixGCF
 from mmlib.training import fit
 from mmlib.vectors import Embeddings, Features
 
@@ -21,6 +22,24 @@ MODELS = {
     "BPR": partial(BPR, dim=8),
     "LightGCN": partial(LightGCN, dim=8, layers=2),
     "MixGCF": partial(MixGCF, dim=8, layers=2, candidates=4),
+    "MixGCF, on NGCF": partial(MixGCF, backbone="ngcf", dim=8, layers=2, candidates=4, message_dropout=0.0),
+    "NGCF": partial(NGCF, dim=8, layers=2),
+    "NGCF, as the official code": partial(
+        NGCF,
+        dim=8,
+        layers=2,
+        node_dropout=0.1,
+        dropout_of="elements",
+        activation="separate",
+        self_messages="matrix",
+        normalisation="row",
+        bias=True,
+        unit_outputs=True,
+        l2_on="final",
+    ),
+    "NGCF, mean of layers": partial(NGCF, dim=8, layers=2, pool="mean", self_messages="none", message_dropout=0.0),
+    "VBPR": partial(VBPR, dim=8),
+    "VBPR, as the usual toolbox": partial(VBPR, dim=8, biases=False, l2_on="final", l2_reading="norm"),
     "MMCPR": partial(MMCPR, dim=8, graph_dim=8),
     "MMCPR, softmax, adapted": partial(MMCPR, dim=8, graph_dim=8, contrast="softmax", aligned="adapted"),
     "MMCPR, attention over reviews": partial(MMCPR, dim=8, graph_dim=8, aggregation="attention", missing="mask"),
@@ -90,9 +109,12 @@ def test_same_seed_same_result(make) -> None:
 
 
 def test_describe_names_every_option(make) -> None:
-    described = make().describe()
-    assert described["model"] in ("BPR", "LightGCN", "MixGCF", "MMCPR")
+    model = make()
+    described = model.describe()
+    assert described["model"] == type(model).__name__
     assert described["dim"] == 8
+    options = [one for one in signature(type(model)).parameters.values() if one.kind == one.KEYWORD_ONLY]
+    assert {option.name for option in options} - {"start"} <= set(described)
     assert all(isinstance(value, str | int | float | bool | type(None)) for value in described.values())
 
 
@@ -101,6 +123,8 @@ def test_devices_agree(make, device) -> None:
     vectors = there.embed()
     assert vectors.items.device.type == device
     torch.testing.assert_close(vectors.items.cpu(), on_cpu.embed().items, atol=1e-5, rtol=1e-4)
+    if getattr(there, "draws_by_item", False):
+        there, on_cpu = there.eval(), on_cpu.eval()  # dropout is drawn on the device
     if there.negatives > 1:
         there.mix_positive = on_cpu.mix_positive = False  # the share is drawn on the device
     batch = first_batch(on_cpu)
