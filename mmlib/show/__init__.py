@@ -1,12 +1,15 @@
 """Figures, galleries and explorers: what a page shows. Reports are written by ``mmlib.show.html``."""
 
 from . import explore
+from .comparison import conclusion, pair_matrix, ranked, standings
 from .facts import facts, graph_overlap, neighbour_purity, overlap_answer, problems, purity_answer, verdict
 from .figures import attention, curves, degrees, long_tail, vectors
 from .maps import alignment, alignment_pair, pair_cosine
 from .numbers import comparison, earned, scores, table
 from .pictures import Html, gallery, neighbourhood, recommendations, thumbnail
+from .published import listing, protocol, published_table
 from .theme import TEMPLATE, caption, category_styles
+from .tradeoffs import costs, resolution
 
 __all__ = [
     "TEMPLATE",
@@ -17,6 +20,8 @@ __all__ = [
     "caption",
     "category_styles",
     "comparison",
+    "conclusion",
+    "costs",
     "curves",
     "degrees",
     "earned",
@@ -24,15 +29,22 @@ __all__ = [
     "facts",
     "gallery",
     "graph_overlap",
+    "listing",
     "long_tail",
     "neighbour_purity",
     "neighbourhood",
     "overlap_answer",
     "pair_cosine",
+    "pair_matrix",
     "problems",
+    "protocol",
+    "published_table",
     "purity_answer",
+    "ranked",
     "recommendations",
+    "resolution",
     "scores",
+    "standings",
     "table",
     "thumbnail",
     "vectors",

@@ -3,13 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..errors import InputError
 from ..files import read_json
 from .run import finished
+
+if TYPE_CHECKING:
+    from ..evaluation import Scores
+
+SLICES = ("all", "few purchases")  # compared unless others are named: each more is one more chance to be lucky
 
 
 def compare(
@@ -19,6 +24,7 @@ def compare(
     metric: str = "recall@20",
     within: Sequence[str] | None = None,
     label: str | None = None,
+    slices: Sequence[str] | None = SLICES,
 ) -> pd.DataFrame:
     """Compare each value of a parameter with a baseline value, paired over users and seeds.
 
@@ -30,6 +36,7 @@ def compare(
         within: parameters that are held equal, a comparison for each of their combinations; by default all that
             vary but ``vary`` and the seeds.
         label: which ranking, where a page recorded several; by default the last one of each run.
+        slices: what is compared and corrected for together; ``None`` takes every slice that was recorded.
 
     Returns:
         One row a comparison and slice: the parameters ``within``, ``vary``, ``slice``, ``mean``, ``mean of baseline``,
@@ -41,7 +48,7 @@ def compare(
     from ..holm import holm
 
     about = read_json(Path(folder) / "sweep.json")
-    others = [name for name in about["varying"] if name != vary and not _is_seed(name)]
+    others = [name for name in about["varying"] if name != vary and not is_seed(name)]
     within = others if within is None else list(within)
     if loose := [name for name in others if name not in within]:
         raise InputError(f"{', '.join(loose)} varies in this sweep too; add it to within={within}.")
@@ -52,14 +59,14 @@ def compare(
         if finished(place) and vary in values and (place / "per_user.parquet").exists():
             kept = {name: values.get(name) for name in within}
             held[repr(kept)] = kept
-            seeds = repr({name: values.get(name) for name in about["varying"] if _is_seed(name)})
+            seeds = repr({name: values.get(name) for name in about["varying"] if is_seed(name)})
             groups.setdefault(repr(kept), {}).setdefault(values[vary], {})[seeds] = place
     rows = [
         held[group] | {vary: value} | row
         for group, by_value in groups.items()
         for value, places in by_value.items()
         if value != baseline
-        for row in _compared(places, by_value.get(baseline, {}), metric, label)
+        for row in _compared(places, by_value.get(baseline, {}), metric, label, slices)
     ]
     if not rows:
         raise InputError(f"No two finished runs differ only in {vary} and have {baseline!r} as one side.")
@@ -68,12 +75,17 @@ def compare(
     return table
 
 
-def _is_seed(name: str) -> bool:
+def is_seed(name: str) -> bool:
+    """Whether a parameter only repeats a run, as ``seed`` and ``split_seed`` do."""
     return name == "seed" or name.endswith("_seed")
 
 
 def _compared(
-    ours: Mapping[str, Path], theirs: Mapping[str, Path], metric: str, label: str | None
+    ours: Mapping[str, Path],
+    theirs: Mapping[str, Path],
+    metric: str,
+    label: str | None,
+    slices: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
     """The rows of one comparison: a row a slice, over the seeds that both sides have."""
     from ..evaluation import compare as paired
@@ -81,10 +93,11 @@ def _compared(
     seeds = [seed for seed in ours if seed in theirs]
     if not seeds:
         return []
-    a = [_scores(ours[seed], label) for seed in seeds]
-    b = [_scores(theirs[seed], label) for seed in seeds]
+    a = [ranking(ours[seed], label) for seed in seeds]
+    b = [ranking(theirs[seed], label) for seed in seeds]
     rows = []
-    for part in a[0].per_user["slice"].unique():
+    recorded = list(a[0].per_user["slice"].unique())
+    for part in recorded if slices is None else [name for name in slices if name in recorded]:
         found = asdict(paired(a, b, metric, part))
         means = {"mean": found["mean_a"], "mean of baseline": found["mean_b"]}
         rest = {name: found[name] for name in ("difference", "low", "high", "p", "users", "seeds")}
@@ -92,7 +105,12 @@ def _compared(
     return rows
 
 
-def _scores(folder: Path, label: str | None) -> Any:
+def ranking(folder: Path, label: str | None = None) -> "Scores":
+    """One ranking that a run recorded, by default the last.
+
+    Raises:
+        InputError: when the run has no ranking of this label.
+    """
     from ..evaluation import Scores
 
     table = pd.read_parquet(folder / "per_user.parquet")

@@ -11,6 +11,8 @@ from ..files import digest
 from . import places
 from .params import as_text, check, known_parameters, page_parameters, read_yaml
 
+SWEEP = "sweep"  # the parameter by which a page names the finished sweep that it reads
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -70,7 +72,8 @@ def plan(
     Args:
         params: a YAML file, or its content; the keys ``pages`` and ``about`` are no parameters.
         overrides: parameters that replace the file's.
-        pages: names or numbers (``"04"``) of the pages; else those of the file, else all.
+        pages: names or numbers (``"04"``) of the pages; else those of the file, else all, but for pages that read a
+            finished sweep where no ``sweep`` is given.
         outputs, notebooks: folders, where not the usual ones.
 
     Raises:
@@ -89,6 +92,8 @@ def plan(
         raise (InputError(f"{file}: {error}") if file else error) from None
     values |= check(overrides or {}, known)
     names = _pages(pages if pages is not None else wanted, places.page_names(folder))
+    if pages is None and wanted is None and not values.get(SWEEP):
+        names = tuple(name for name in names if SWEEP not in page_parameters(folder / f"{name}.py"))
     defaults = {name: one.default for name, one in known_parameters(folder, names).items()}
     used = defaults | {name: value for name, value in values.items() if name in defaults}
     given = {name: value for name, value in used.items() if value != defaults[name]}

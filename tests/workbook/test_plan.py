@@ -80,3 +80,13 @@ def test_the_command_makes_the_same_run(workbook: Path):
     assert set(given) == {"lr", "names"}
     again = plan(words[2], parse(given, known_parameters(workbook / "notebooks")), words[-2:])
     assert again.id == one.id
+
+
+def test_a_page_that_reads_a_sweep_waits_for_one(workbook: Path):
+    text = (workbook / "notebooks" / "01_second.py").read_text()
+    given = '# %% tags=["parameters"]\nsweep: str = ""  # a finished sweep\n'
+    (workbook / "notebooks" / "02_third.py").write_text(text.split("# %% tags")[0] + given)
+    assert plan({}).pages == ("00_first", "01_second")
+    assert plan({}, {"sweep": "starts"}).pages == ("00_first", "01_second", "02_third")
+    assert plan({}, pages=["02"]).pages == ("02_third",)
+    assert plan({"pages": ["01", "02"]}).pages == ("01_second", "02_third")
