@@ -1,13 +1,14 @@
-"""Catalogues: the generated shop, a user's own tables, and how they are split."""
+"""Catalogues: where they come from, what is cleaned, and how they are split."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, closest, one_of
+from ..errors import InputError, closest
 from . import splits
 from .dataset import Dataset, SplitPassport
 
-__all__ = ["Dataset", "SplitPassport", "load"]
+__all__ = ["Dataset", "SplitPassport", "bring", "load"]
 
 
 def load(
@@ -16,50 +17,81 @@ def load(
     split: str = "8:1:1",
     split_seed: int = 0,
     columns: dict[str, Any] | None = None,
+    reader: dict[str, Any] | None = None,
+    clean: Sequence[str] = (),
     shop: dict[str, Any] | None = None,
     folder_for_toy: str | Path | None = None,
 ) -> Dataset:
-    """Bring a catalogue in and split it.
+    """Bring a catalogue in, clean it and split it.
 
     Args:
-        dataset: ``"toy"`` for the generated shop, or a folder: one that ``Dataset.save`` wrote (it has a
-            ``dataset.json``), or one with a user's own tables, read by ``tables.read``. A folder that is itself called
-            toy is ``"./toy"``.
-        split: ``"8:1:1"``, ``"80/20"`` or ``"given"``; see ``splits``.
+        dataset: ``"toy"`` for the generated shop; the name of a public catalogue that ``mmlib data fetch`` has brought,
+            such as ``"amazon-2014/Baby"``; or a folder in any form that ``forms.read`` knows, such as a user's own
+            tables. A folder that is itself called toy is ``"./toy"``.
+        split: ``"8:1:1"``, ``"leave-one-out"``, ``"time per user 8:1:1"`` ...; all names are at ``splits.by_name``.
         split_seed: draws the split.
         columns: which column means what; for a user's own tables only, see ``tables.read``.
+        reader: options of the form's reader, such as ``{"text": "micro", "core": 5}`` or ``{"on_bad": "skip"}``; the
+            key ``"form"`` names the form where it is not recognised.
+        clean: steps before the split, such as ``["unescape", "core=5"]``; see ``clean.clean``.
         shop: options of the generated shop; for ``"toy"`` only, see ``toy.shop``.
         folder_for_toy: where the generated shop is written; a temporary folder without it.
 
     Raises:
         InputError: when nothing is found, or what is found cannot be used.
     """
-    one_of("split", split, splits.NAMES)  # before any long work
-    return splits.by_name(_unsplit(dataset, columns or {}, shop or {}, folder_for_toy), split, split_seed)
+    splits.check(split)  # before any long work
+    data = bring(dataset, columns=columns, reader=reader, clean=clean, shop=shop, folder_for_toy=folder_for_toy)
+    return splits.by_name(data, split, split_seed)
 
 
-def _unsplit(dataset: str | Path, columns: dict[str, Any], shop: dict[str, Any], place: str | Path | None) -> Dataset:
+def bring(
+    dataset: str | Path,
+    *,
+    columns: dict[str, Any] | None = None,
+    reader: dict[str, Any] | None = None,
+    clean: Sequence[str] = (),
+    shop: dict[str, Any] | None = None,
+    folder_for_toy: str | Path | None = None,
+) -> Dataset:
+    """The catalogue, read and cleaned, but not split; arguments as in ``load``."""
+    from . import clean as cleaning
+    from . import forms, toy
+
+    steps = [cleaning.parse(step) for step in clean]
     if str(dataset) == "toy":
-        from . import toy
-
-        for name in shop:
+        for name in shop or {}:
             if name not in toy.DEFAULTS:
                 raise InputError(
                     f"shop: there is no option {name!r}.{closest(name, toy.DEFAULTS)} "
                     f"Options: {', '.join(toy.DEFAULTS)}."
                 )
-        return toy.shop(place, **shop)
-    folder = Path(dataset).expanduser()
-    if not folder.is_dir():
-        beside = (
-            [path.name for path in folder.absolute().parent.glob("*/")] if folder.absolute().parent.is_dir() else []
-        )
-        raise InputError(
-            f"dataset = {str(dataset)!r}: there is no folder {folder.absolute()}.{closest(folder.name, beside)} "
-            "Give 'toy' for the generated shop, or the folder of a catalogue (tables, or a saved dataset)."
-        )
-    if (folder / "dataset.json").is_file():
-        return Dataset.load(folder)
-    from . import tables
+        data = toy.shop(folder_for_toy, **(shop or {}))
+    else:
+        data = forms.read(place(dataset), columns=columns, **(reader or {}))
+    return cleaning.clean(data, steps) if steps else data
 
-    return tables.read(folder, columns)
+
+def place(dataset: str | Path) -> Path:
+    """The folder of a catalogue: as given, or where ``fetch`` put the public one of that name.
+
+    Raises:
+        InputError: when there is none, with the command that brings it or the folder meant.
+    """
+    from . import fetch
+    from .public import PUBLIC
+
+    folder = Path(dataset).expanduser()
+    if folder.is_dir():
+        return folder
+    if str(dataset) in PUBLIC:
+        if not fetch.is_there(str(dataset)):
+            raise InputError(f"{dataset} is not on this machine yet; bring it with: mmlib data fetch {dataset}")
+        return fetch.place(str(dataset))
+    parent = folder.absolute().parent
+    beside = [path.name for path in parent.glob("*/")] if parent.is_dir() else []
+    near = closest(folder.name, beside) or closest(str(dataset), PUBLIC)
+    raise InputError(
+        f"dataset = {str(dataset)!r}: there is no folder {folder.absolute()}.{near} Give 'toy' for the generated shop, "
+        "the folder of a catalogue, or the name of a public one (mmlib data fetch lists them)."
+    )

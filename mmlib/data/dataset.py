@@ -160,8 +160,8 @@ class Dataset:
         for what, ids, known in (("users", user, self.n_users), ("items", item, self.n_items)):
             if len(ids) and not 0 <= ids.min() <= ids.max() < known:
                 raise InputError(
-                    f"{self.name}: interactions name {what} from {ids.min()} to {ids.max()}, but there are {known}; ids "
-                    f"must be 0 to {known - 1}."
+                    f"{self.name}: interactions name {what} from {ids.min()} to {ids.max()}, but there are {known}; "
+                    f"their numbers must be 0 to {known - 1}."
                 )
         names = self.interactions["part"].to_numpy()
         for part in PARTS:
@@ -177,7 +177,7 @@ class Dataset:
         tables = [self.users, self.items, self.interactions]
         paths = map(self.image_path, range(self.n_items))
         sizes = [path.stat().st_size if path and path.is_file() else -1 for path in paths]
-        return digest(*[part for table in tables for part in _columns(table)], sizes)
+        return digest(*[digest(part) for table in tables for part in _columns(table)], sizes)
 
     def save(self, folder: str | Path) -> None:
         """Write ``dataset.json`` and three parquet tables to ``folder``, each whole or not at all.
@@ -250,7 +250,11 @@ def _columns(table: pd.DataFrame) -> Iterable[Any]:
     for name in table.columns:
         values = table[name].to_numpy()
         yield name
-        yield values if values.dtype.kind in "iufb" else [str(value) for value in values]
+        if values.dtype.kind in "iufb":
+            yield values
+            continue
+        for start in range(0, len(values), 100_000):  # reviews are many and long: never all as Python's texts
+            yield [str(value) for value in values[start : start + 100_000]]
 
 
 def _show(value: Any) -> str:

@@ -90,6 +90,17 @@ class Audit:
         """The finding of this kind, if there is one."""
         return next((finding for finding in self.findings if finding.kind == kind), None)
 
+    def joined(self, other: "Audit") -> "Audit":
+        """Both audits as one: of a check that only one made, its result; of one that both made, all findings."""
+        dirty = {name for one in (self, other) for name in one.checked if name not in one.clean}
+        checked = tuple(dict.fromkeys([*self.checked, *other.checked]))
+        findings = {(one.kind, one.what): one for one in (*self.findings, *other.findings)}
+        clean = tuple(name for name in checked if name not in dirty)
+        not_made = {name: why for name, why in (self.not_made | other.not_made).items() if name not in checked}
+        notes = tuple(dict.fromkeys([*self.notes, *other.notes]))
+        rest = clean, not_made, self.facts | other.facts, notes
+        return Audit(other.dataset, other.passport, worst_first(findings.values()), checked, *rest)
+
     def to_json(self) -> dict[str, Any]:
         """All of it as plain values, for ``files.write_json``."""
         return {"format": 1, **asdict(self)}

@@ -80,7 +80,9 @@ def opened(path: str | Path) -> Iterator[IO[bytes]]:
             ) from None
 
 
-def blocks(path: str | Path, bad: BadLines, *, size: int = 8 << 20, longest: int = LONGEST) -> Iterator[tuple[int, bytes]]:
+def blocks(
+    path: str | Path, bad: BadLines, *, size: int = 8 << 20, longest: int = LONGEST
+) -> Iterator[tuple[int, bytes]]:
     """The file in blocks of whole lines: the number of the first line, from 1, and the bytes.
 
     A line longer than ``longest`` bytes is bad: it is never held whole. Memory: ``size + longest``.

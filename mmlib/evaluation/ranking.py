@@ -5,7 +5,7 @@ Letters: n = users with positives, k = length of a list.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd

@@ -32,7 +32,13 @@ _NOTHING = (
 
 
 def write_report(
-    pages: Sequence[Path], out: str | Path, *, title: str, summary_html: str = "", show_code: bool = True
+    pages: Sequence[Path],
+    out: str | Path,
+    *,
+    title: str,
+    summary_html: str = "",
+    audit_html: str = "",
+    show_code: bool = True,
 ) -> Path:
     """Combine executed notebooks into one self-contained HTML page.
 
@@ -44,6 +50,7 @@ def write_report(
         pages: executed ``.ipynb`` files, in reading order.
         out: the ``.html`` file; written whole or not at all.
         summary_html: trusted HTML to show before the first page.
+        audit_html: trusted HTML of the data's audit, a page of its own after the others; see ``audit.audit_html``.
         show_code: keep the code, folded; ``False`` leaves it out.
 
     Raises:
@@ -66,6 +73,7 @@ def write_report(
         changed=[(row.name, row.value) for row in parameters if row.changed],
         facts=_facts(sections),
         summary=summary_html,
+        audit=audit_html,
         show_code=show_code,
     )
 

@@ -18,6 +18,7 @@ from .places import notebooks, outputs, project, short
 if TYPE_CHECKING:
     from ..evaluation import Scores
 
+current: "Page | None" = None  # the page that runs in this process, once it has begun
 _PLAIN = (str, int, float, bool, list, dict, tuple, type(None))
 
 
@@ -112,7 +113,9 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
     facts = environment(project() or source.parent)
     write_json(folder / "env.json", facts)
     print(f"{one_line(facts)} -> {short(folder)}", flush=True)
-    return Page(page, folder, parameters)
+    global current
+    current = Page(page, folder, parameters)
+    return current
 
 
 def _is_given(name: str, value: Any) -> bool:

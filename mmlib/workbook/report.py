@@ -25,7 +25,10 @@ def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
     about = read_json(folder / "params.json")
     pages = [folder / "pages" / f"{page}.ipynb" for page in done["pages"]]
     summary = _about(about) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
-    return write_report(pages, folder / "report.html", title=about.get("about") or about["id"], summary_html=summary)
+    audited = folder / "audit.html"
+    after = audited.read_text(encoding="utf-8") if audited.exists() else ""
+    title = about.get("about") or about["id"]
+    return write_report(pages, folder / "report.html", title=title, summary_html=summary, audit_html=after)
 
 
 def write_sweep_index(folder: Path, about: str, rows: pd.DataFrame, compared: pd.DataFrame | None = None) -> Path:

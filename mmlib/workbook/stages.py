@@ -1,6 +1,6 @@
 """The steps that pages call, cached: done once, shared by all pages and runs, continued after a kill."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,9 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..data import Dataset
-from ..data import load as load_dataset
+from ..data import Dataset, bring, place, splits
+from ..data import audit as auditing
+from ..data.findings import Audit
 from ..encoders import Clip, ContrastiveTuning
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
@@ -21,10 +22,12 @@ from ..recommenders import BPR, LightGCN, MixGCF
 from ..training import Fit
 from ..training import fit as train
 from ..vectors import Embeddings, Features
+from . import page
 from .cache import cached
 from .places import outputs
 
 RECOMMENDERS: dict[str, Callable[..., Any]] = {"bpr": BPR, "lightgcn": LightGCN, "mixgcf": MixGCF}
+_DATA = Path(auditing.__file__).parent
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
 ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
 
@@ -35,11 +38,95 @@ def load(
     split: str = "8:1:1",
     split_seed: int = 0,
     columns: dict[str, Any] | None = None,
+    reader: dict[str, Any] | None = None,
+    clean: Sequence[str] = (),
     shop: dict[str, Any] | None = None,
 ) -> Dataset:
-    """A catalogue, split: the generated shop, or a folder; see ``data.load``. The shop is drawn once and kept."""
-    folder = outputs() / "cache" / "shop" / digest(shop or {}) if dataset == "toy" else None
-    return load_dataset(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop, folder_for_toy=folder)
+    """A catalogue, read, cleaned, split and audited; see ``data.load``.
+
+    The shop is drawn once and kept, and so is what was read from a folder until one of its files changes. The audit
+    goes into the run's report.
+    """
+    splits.check(split)  # before any long work
+    brought = _brought(str(dataset), columns or {}, reader or {}, list(clean), shop or {})
+    data = splits.by_name(brought, split, split_seed)
+    audit(data)
+    return data
+
+
+def _brought(
+    dataset: str, columns: dict[str, Any], reader: dict[str, Any], clean: list[str], shop: dict[str, Any]
+) -> Dataset:
+    """What ``data.bring`` gives, kept in the cache where reading is long."""
+    if dataset == "toy":
+        folder = outputs() / "cache" / "shop" / digest(shop)
+        return bring(dataset, clean=clean, shop=shop, folder_for_toy=folder)
+    folder = place(dataset)
+    if (folder / "dataset.json").is_file():
+        return bring(folder, columns=columns, reader=reader, clean=clean)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    stamps = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    inputs = {"folder": str(folder.resolve()), "files": digest(stamps), "columns": columns}
+    inputs |= {"reader": reader, "clean": clean}
+
+    def build(entry: Path) -> None:
+        bring(folder, columns=columns, reader=reader, clean=clean).save(entry)
+
+    return cached("dataset", inputs, build, Dataset.load, code=["mmlib.data"])
+
+
+def audit(
+    data: Dataset,
+    *,
+    features: Features | None = None,
+    graphs: Mapping[str, Any] | Sequence[Any] = (),
+    context: int | None = None,
+) -> Audit:
+    """Look for what voids or bends results, see ``data.audit.audit``; from the cache where it was done before.
+
+    What a page audits is joined with what earlier pages of the run did, and goes into the run's report.
+
+    Args:
+        features, graphs: what models will read, if it is there yet.
+        context: tokens of a text that the encoder reads.
+    """
+    code = ["mmlib.data.findings", *(f"mmlib.data.{path.stem}" for path in sorted(_DATA.glob("audit*.py")))]
+
+    def made(inputs: dict[str, Any], **options: Any) -> Audit:
+        def build(folder: Path) -> None:
+            write_json(folder / "audit.json", auditing.audit(data, **options).to_json())
+
+        def back(folder: Path) -> Audit:
+            return Audit.from_json(read_json(folder / "audit.json"))
+
+        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=code)
+
+    rest = [name for name in auditing.CHECKS if name not in auditing.OF_GIVEN]
+    found = made({}, only=rest)
+    if features is not None or len(graphs) or context:
+        named = graphs.items() if isinstance(graphs, Mapping) else enumerate(graphs)
+        keys = [(str(name), digest(one.row.cpu().numpy(), one.col.cpu().numpy(), one.about)) for name, one in named]
+        given = {"features": features and features.key, "graphs": keys, "context": context}
+        options = {"features": features, "graphs": graphs, "context": context}
+        found = found.joined(made(given, only=auditing.OF_GIVEN, **options))
+    return _kept(found, data)
+
+
+def _kept(found: Audit, data: Dataset) -> Audit:
+    """Put the audit into the run's folder, joined with what is there of the same split."""
+    if page.current is None:
+        return found
+    from ..show.audit import audit_html
+
+    path = page.current.folder / "audit.json"
+    if path.exists():
+        before = Audit.from_json(read_json(path))
+        same = (before.dataset, before.passport) == (found.dataset, found.passport)
+        found = before.joined(found) if same else found
+    with whole(path.with_suffix(".html")) as partial:
+        partial.write_text(audit_html(found, data), encoding="utf-8")
+    write_json(path, found.to_json())
+    return found
 
 
 def seed(value: int) -> None:
@@ -73,7 +160,8 @@ def fit(model: Any, **options: Any) -> Fit:
         model.load_state_dict(load_file(folder / "weights.safetensors"))
         return Fit(model.eval(), pd.read_parquet(folder / "history.parquet"), **read_json(folder / "fit.json"))
 
-    code = ["mmlib.training", "mmlib.learner", "mmlib.graphs", "mmlib.kernels", "mmlib.evaluation.ranking"]
+    code = ["training", "learner", "graphs", "kernels", "evaluation.ranking", "evaluation.metrics"]
+    code = [f"mmlib.{name}" for name in code]
     return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=[*code, type(model).__module__])
 
 
