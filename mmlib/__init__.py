@@ -18,7 +18,17 @@ _FROM = {
     ".training": ("Fit",),
     ".vectors": ("Embeddings", "Features"),
     ".workbook.page": ("begin",),
-    ".workbook.stages": ("audit", "encoder", "extract", "fit", "load", "recommender", "seed", "start_vectors"),
+    ".workbook.stages": (
+        "audit",
+        "encoder",
+        "extract",
+        "fit",
+        "load",
+        "reads_content",
+        "recommender",
+        "seed",
+        "start_vectors",
+    ),
 }
 _ROOMS = (
     "data",
@@ -46,7 +56,7 @@ if TYPE_CHECKING:
     from .training import Fit
     from .vectors import Embeddings, Features
     from .workbook.page import begin
-    from .workbook.stages import audit, encoder, extract, fit, load, recommender, seed, start_vectors
+    from .workbook.stages import audit, encoder, extract, fit, load, reads_content, recommender, seed, start_vectors
 
 
 def __getattr__(name: str) -> Any:

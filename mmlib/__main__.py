@@ -1,4 +1,4 @@
-"""The command line: ``mmlib run | sweep | report | data | pair | params``."""
+"""The command line: ``mmlib run | sweep | report | data | audit | pair | params``."""
 
 import argparse
 import sys
@@ -16,7 +16,9 @@ examples:
   mmlib sweep params/sweeps/starts.yaml --jobs 2       a grid of runs; resumes what is done
   mmlib sweep params/sweeps/starts.yaml --slurm        the same as a Slurm array script
   mmlib report outputs/runs/toy-1a2b3c4d               the HTML page again
-  mmlib data my-shop/                                  what a catalogue holds, and its problems
+  mmlib data my-shop/                                  what a catalogue holds, and what reading it found
+  mmlib data fetch amazon-2014/Baby                    bring a public catalogue and its pictures
+  mmlib audit my-shop/ --html audit.html               leaks, copies, placeholders: what bends results
   mmlib params                                         all parameters of the pages
 """
 
@@ -66,8 +68,20 @@ def _parser() -> argparse.ArgumentParser:
     report = _command(commands, "report", _report, "make the HTML of a finished run or a sweep again")
     report.add_argument("folder", type=Path, help="a folder in outputs/runs or outputs/sweeps")
 
-    data = _command(commands, "data", _data, "print what a catalogue holds, and its problems")
-    data.add_argument("path", help="a catalogue's folder, or toy")
+    data = _command(commands, "data", _data, "print what a catalogue holds, or fetch a public one")
+    data.add_argument("what", metavar="CATALOGUE|fetch", help="a catalogue's folder or public name, toy, or fetch")
+    data.add_argument("name", nargs="?", help="after fetch: a public name (default: list them all)")
+    data.add_argument("--folder", type=Path, help="fetch: where to (default: the user's data folder, or $MMLIB_DATA)")
+    only = data.add_mutually_exclusive_group()
+    only.add_argument("--no-pictures", action="store_true", help="fetch: the tables only")
+    only.add_argument("--pictures-only", action="store_true", help="fetch: the pictures of items whose tables are here")
+    _add_parameters(data)
+
+    audit = _command(commands, "audit", _audit, "look for what voids or bends results: leaks, copies, placeholders")
+    audit.add_argument("dataset", help="a catalogue's folder or public name, or toy")
+    audit.add_argument("--html", type=Path, help="write the audit as a page, or as JSON if the name ends in .json")
+    audit.add_argument("--no-pictures", action="store_true", help="leave out the checks that read every picture")
+    _add_parameters(audit)
 
     pair = _command(commands, "pair", _pair, "make each page's .ipynb from its .py")
     how = pair.add_mutually_exclusive_group()
@@ -148,14 +162,26 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _data(options: argparse.Namespace) -> int:
-    from .data import load
+    from .workbook import catalogues
 
-    shop = load(options.path)
-    print(shop.name)
-    for name, value in shop.summary().items():
-        print(f"  {name:<28} {value:,}" if isinstance(value, int) else f"  {name:<28} {value}")
-    print("\n".join(f"  note: {note}" for note in shop.notes) or "  no problems found")
+    values = _overrides(options)
+    if options.what != "fetch":
+        if options.name or options.folder or options.no_pictures or options.pictures_only:
+            raise InputError("--folder, --no-pictures, --pictures-only and a second name belong to: mmlib data fetch.")
+        catalogues.summary(options.what, values)
+    elif options.name is None:
+        catalogues.listing()
+    else:
+        which = {"files": not options.pictures_only, "pictures": not options.no_pictures}
+        catalogues.fetch(options.name, options.folder, **which, reader=values.get("reader", {}))
     return 0
+
+
+def _audit(options: argparse.Namespace) -> int:
+    """1 when a leak was found, so that a script stops there."""
+    from .workbook import catalogues
+
+    return int(catalogues.audit(options.dataset, _overrides(options), options.html, pictures=not options.no_pictures))
 
 
 def _pair(options: argparse.Namespace) -> int:

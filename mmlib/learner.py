@@ -75,6 +75,16 @@ class Learner(nn.Module):
             users, positives = self._pairs[rows].T
             yield Batch(users, positives, sample.uniform(self.seen, users, self.negatives, generator=generator))
 
+    def read_graphs(self) -> dict[str, Graph]:
+        """Every graph that the model reads, by name; for the audit."""
+        found: dict[str, Graph] = {}
+        for inner in self.modules():
+            for name, value in vars(inner).items():
+                several = value if isinstance(value, dict) else {"": value}
+                named = {" ".join(filter(None, (name, str(key)))): one for key, one in several.items()}
+                found |= {key: one for key, one in named.items() if isinstance(one, Graph)}
+        return found
+
     def describe(self) -> dict[str, Any]:
         """The model's name and every option of its constructor with the value in force; stored with each run."""
         names = [name for name in inspect.signature(type(self)).parameters if name not in ("data", "features", "start")]

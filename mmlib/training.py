@@ -56,6 +56,11 @@ class Fit:
             vectors = self.model.embed()
         return Embeddings(vectors.users.detach(), vectors.items.detach(), self.model.describe())
 
+    @property
+    def ranked(self) -> Any:
+        """What ranks items: the vectors, or the model itself where it scores without any."""
+        return self.model if hasattr(self.model, "scores") else self.embeddings
+
     def __repr__(self) -> str:
         return f"Fit({type(self.model).__name__}, {len(self.history)} epochs, kept epoch {self.best_epoch})"
 

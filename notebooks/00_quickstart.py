@@ -16,10 +16,12 @@
 # To try your own catalogue, set `dataset` to its folder: a table of interactions, a table of items, and pictures.
 
 # %% tags=["parameters"]
-dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
 shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
 columns: dict = {}  # which column means what; empty: recognised by their usual names
-split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
+clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
+split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
 split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
 encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
@@ -58,7 +60,8 @@ page = mm.begin("00_quickstart", globals())
 # below learns from the training part; the validation part chooses; the test part is read once, at the end.
 
 # %%
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
 catalogue
 
 # %%
@@ -107,9 +110,9 @@ training = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "patience": pa
 
 # %%
 mm.seed(seed)
-random = mm.fit(mm.recommender(recommender, catalogue, **options), **training)
+random = mm.fit(mm.recommender(recommender, catalogue, features, **options), **training)
 mm.seed(seed)
-started = mm.recommender(recommender, catalogue, start=pretraining.embeddings, **options)
+started = mm.recommender(recommender, catalogue, features, start=pretraining.embeddings, **options)
 started = mm.fit(started, **training)
 mm.show.curves({"from random": random, "from MMCPR": started})
 
@@ -135,7 +138,7 @@ mm.show.comparison(pairs)
 # ## What one user gets
 
 # %%
-mm.show.explore.users(catalogue, started.embeddings, started.model.seen, k=8)
+mm.show.explore.users(catalogue, started.ranked, started.model.seen, k=8)
 
 # %% [markdown]
 # ## The answer

@@ -14,10 +14,12 @@
 # vectors, says which are missing, and looks at neighbours.
 
 # %% tags=["parameters"]
-dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
 shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
 columns: dict = {}  # which column means what; empty: recognised by their usual names
-split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
+clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
+split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
 split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
 encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
@@ -34,8 +36,17 @@ page = mm.begin("01_features", globals())
 # ## The catalogue
 
 # %%
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
 catalogue
+
+# %% [markdown]
+# What reading found and dropped stands below the table. The audit looks further: copies, placeholders, missing content,
+# users and items that only the test part knows, and how small a difference this test part can still resolve. It is a page
+# of its own in every report.
+
+# %%
+mm.audit(catalogue)
 
 # %%
 mm.show.gallery(catalogue, range(0, catalogue.n_items, max(1, catalogue.n_items // 12))[:12], title="A dozen items")
@@ -68,6 +79,13 @@ features
 
 # %%
 mm.show.problems(features)
+
+# %% [markdown]
+# Vectors can leak: a user's text that holds a test review, features of another split, vectors fitted to test purchases.
+
+# %%
+leaks = mm.audit(catalogue, features=features, context=clip.context)
+mm.show.facts({"audit": {"worst": leaks.worst, "found": leaks.summary()}})
 
 # %% [markdown]
 # How long are the vectors, and how alike are two items? If all cosines crowd near one, the encoder tells little apart.

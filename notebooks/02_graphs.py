@@ -13,10 +13,12 @@
 # page builds the three kinds of edges that the workbook uses, from training purchases only, and looks at them.
 
 # %% tags=["parameters"]
-dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
 shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
 columns: dict = {}  # which column means what; empty: recognised by their usual names
-split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
+clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
+split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
 split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
 encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
@@ -31,7 +33,8 @@ import mmlib as mm
 page = mm.begin("02_graphs", globals())
 
 # %%
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
 clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
 features = mm.extract(catalogue, clip)
 
@@ -57,6 +60,7 @@ mm.show.long_tail(catalogue)
 # %%
 people = mm.graphs.co_interaction(catalogue, "users", neighbours=neighbours)
 items = mm.graphs.co_interaction(catalogue, "items", neighbours=neighbours)
+audit = mm.audit(catalogue, graphs={"users": people, "items": items})
 mm.show.degrees({"users": people, "items": items})
 
 # %%

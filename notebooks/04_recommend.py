@@ -13,10 +13,12 @@
 # the validation part, and reads the test part once. Sweeps run it for many starts, models and seeds.
 
 # %% tags=["parameters"]
-dataset: str = "toy"  # "toy" for the generated shop, or the folder of your own catalogue
+dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
 shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
 columns: dict = {}  # which column means what; empty: recognised by their usual names
-split: str = "8:1:1"  # per user at random: "8:1:1" or "80/20"; "given": the parts that the data came with
+reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
+clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
+split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
 split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
 encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
@@ -27,13 +29,14 @@ contrast: str = "elementwise"  # eq. 11 as printed ("elementwise"), or CLIP's re
 neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
 pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
 pretrain_lr: float = 0.01  # learning rate of MMCPR; the paper tries 0.0001 to 0.01
-recommender: str = "lightgcn"  # "bpr", "lightgcn" or "mixgcf"
+recommender: str = "lightgcn"  # any of mmlib.recommenders in lower case: "bpr", "lightgcn", "freedom", "ease"...
+model_options: dict = {}  # options of this recommender alone, such as {"neighbours": 20}; its docstring lists them
 start: str = "mmcpr"  # what the ID vectors start from: "random", "content", "mmcpr", "mmcpr without cima"...
 start_scale: str = "xavier"  # "keep" the pre-trained vectors' length, or scale them to a random start's
 start_centre: bool = True  # take the mean vector out of the start
-layers: int = 2  # hops of LightGCN and MixGCF
+layers: int = 2  # hops of LightGCN, MixGCF and NGCF; other models keep their papers' value
 candidates: int = 16  # negatives that MixGCF mixes from, M
-l2: float = 0.0001  # weight of the L2 term
+l2: float = 0.0001  # weight of the L2 term of BPR-MF, LightGCN, MixGCF and NGCF
 lr: float = 0.001  # learning rate of the recommender
 batch_size: int = 512  # purchases a step; the papers take 2048 for catalogues a hundred times larger
 epochs: int = 60  # passes of the recommender over the training purchases, at most
@@ -50,7 +53,8 @@ import mmlib as mm
 page = mm.begin("04_recommend", globals())
 
 # %%
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, columns=columns, shop=shop)
+reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
+catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
 catalogue
 
 # %% [markdown]
@@ -58,11 +62,11 @@ catalogue
 #
 # `start` is `"random"` (Xavier), `"content"` (the mean of an item's text and picture vectors, without any training),
 # `"mmcpr"`, or one of its ablations, `"mmcpr without cima"` and `"mmcpr without bce"`. Features are made only if the start
-# needs them.
+# or the recommender needs them.
 
 # %%
 features = None
-if start != "random":
+if start != "random" or mm.reads_content(recommender) or "modalities" in model_options:
     clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
     features = mm.extract(catalogue, clip)
 
@@ -74,15 +78,16 @@ vectors = mm.start_vectors(catalogue, features, start, **options)
 # %% [markdown]
 # ## The recommender
 #
-# All models score with an inner product and learn by BPR: a bought item should score higher than a sampled one that was
-# not bought. LightGCN averages each vector with those of its neighbours, hop by hop, before it scores; MixGCF, in
-# addition, mixes a hard negative from many candidates.
+# Most models score with an inner product and learn by BPR: a bought item should score higher than a sampled one that was
+# not bought. LightGCN averages each vector with those of its neighbours, hop by hop, before it scores; MixGCF mixes a hard
+# negative from many candidates; FREEDOM, LATTICE and their like also read pictures and words. The table lists every option
+# in force; each model's docstring says which equation it belongs to and where public code differs.
 
 # %%
 mm.seed(seed)
 options = {"layers": layers, "candidates": candidates, "l2": l2, "dim": dim}
 options |= {"start_scale": start_scale, "start_centre": start_centre}
-model = mm.recommender(recommender, catalogue, start=vectors, **options)
+model = mm.recommender(recommender, catalogue, features, start=vectors, model_options=model_options, **options)
 mm.show.facts({"value": model.describe()})
 
 # %%
@@ -92,11 +97,21 @@ done = mm.fit(model, **training)
 mm.show.curves(done)
 
 # %% [markdown]
+# ## Is it safe to look?
+#
+# The audit looks for test purchases in the model's graphs and features, and for flaws of the data that would bend the
+# result. A leak here voids what follows.
+
+# %%
+mm.audit(catalogue, features=features, graphs=model.read_graphs())
+
+# %% [markdown]
 # ## The test part, once
 
 # %%
 scores = mm.evaluate(done, part="test", k=k, few=few, mask_valid=mask_valid, label=f"{recommender} from {start}")
-page.record(scores, best_epoch=done.best_epoch, seconds=done.seconds)
+size = sum(values.numel() for values in done.model.parameters())
+page.record(scores, best_epoch=done.best_epoch, seconds=done.seconds, parameters=size)
 mm.show.table({scores.label: scores})
 
 # %%
@@ -108,7 +123,7 @@ mm.show.scores({scores.label: scores}, metrics=[f"recall@{max(k)}", f"ndcg@{max(
 # Does the list continue the taste of what was bought, or only repeat what everyone buys?
 
 # %%
-mm.show.explore.users(catalogue, done.embeddings, done.model.seen, k=8)
+mm.show.explore.users(catalogue, done.ranked, done.model.seen, k=8)
 
 # %% [markdown]
 # ## The answer

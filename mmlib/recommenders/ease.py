@@ -23,12 +23,12 @@ class EASE(Direct):
     Args:
         data: a split dataset.
         features: not used.
-        l2: lambda; the paper finds 200 to 1,000.
+        ridge: lambda; the paper finds 200 to 1,000.
         most_items: the largest catalogue that is tried; 20,000 items take 6.4 GB.
     """
 
     def __init__(
-        self, data: Dataset, features: Features | None = None, *, l2: float = 500.0, most_items: int = 20_000
+        self, data: Dataset, features: Features | None = None, *, ridge: float = 500.0, most_items: int = 20_000
     ) -> None:
         n = data.n_items
         gigabytes = 2 * 8 * n * n / 1e9
@@ -37,21 +37,21 @@ class EASE(Direct):
                 f"EASE needs a dense matrix of {n:,} x {n:,} items, {gigabytes:.1f} GB while it is inverted; the limit "
                 f"is most_items = {most_items:,}. Raise it if the memory is there, or use ItemKNN."
             )
-        if l2 <= 0:
-            raise InputError(f"l2 = {l2} must be positive: without it the matrix cannot be inverted.")
+        if ridge <= 0:
+            raise InputError(f"ridge = {ridge} must be positive: without it the matrix cannot be inverted.")
         super().__init__(data)
-        self.l2, self.most_items = l2, most_items
+        self.ridge, self.most_items = ridge, most_items
         print(f"EASE: inverting a dense {n:,} x {n:,} matrix, {gigabytes:.2f} GB", flush=True)
-        self.weights = weights(self.bought, l2)  # [n_items, n_items]
+        self.weights = weights(self.bought, ridge)  # [n_items, n_items]
 
     def products(self, bought: csr_matrix) -> np.ndarray:
         return bought @ self.weights
 
 
-def weights(bought: csr_matrix, l2: float) -> np.ndarray:
+def weights(bought: csr_matrix, ridge: float) -> np.ndarray:
     """B of eq. 8: [n_items, n_items] float32."""
     gram = (bought.T @ bought).astype(np.float64).toarray()
-    gram[np.diag_indices_from(gram)] += l2
+    gram[np.diag_indices_from(gram)] += ridge
     factor = cho_factor(gram, overwrite_a=True, check_finite=False)
     inverse = cho_solve(factor, np.eye(len(gram)), overwrite_b=True, check_finite=False)
     made = np.divide(inverse, -np.diag(inverse), out=inverse)

@@ -56,7 +56,7 @@ def items(data: Dataset, vectors: Vectors, *, k: int = 6, item: int | None = Non
 
 def users(
     data: Dataset,
-    embeddings: Embeddings,
+    ranked: Any,
     seen: Seen | None = None,
     *,
     k: int = 10,
@@ -66,6 +66,7 @@ def users(
     """Pick a user; see what they bought and what is recommended to them.
 
     Args:
+        ranked: ``Embeddings``, or what has ``scores(users [b]) -> [b, n_items]``.
         seen: items that are not recommended again, usually the training purchases.
         k: recommended items.
         user: the first choice; default: one with a median number of training purchases.
@@ -76,8 +77,11 @@ def users(
     """
 
     def draw(chosen: int) -> Html:
-        rows = torch.tensor([chosen], device=embeddings.users.device)
-        top, score = rank.top_k(embeddings.users[rows], embeddings.items, k, seen=seen, rows=rows)
+        if isinstance(ranked, Embeddings):
+            rows = torch.tensor([chosen], device=ranked.users.device)
+            top, score = rank.top_k(ranked.users[rows], ranked.items, k, seen=seen, rows=rows)
+        else:
+            top, score = rank.top_k_by(ranked.scores, torch.tensor([chosen]), data.n_items, k, seen=seen)
         some = top[0] >= 0
         return recommendations(data, chosen, top[0][some].tolist(), score[0][some].tolist(), mark_hits=mark_hits)
 

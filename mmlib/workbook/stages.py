@@ -1,5 +1,7 @@
 """The steps that pages call, cached: done once, shared by all pages and runs, continued after a kill."""
 
+import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,16 +11,16 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
+from .. import recommenders
 from ..data import Dataset, bring, place, splits
 from ..data import audit as auditing
 from ..data.findings import Audit
 from ..encoders import Clip, ContrastiveTuning
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
-from ..errors import InputError, one_of
+from ..errors import InputError, closest, one_of
 from ..files import digest, read_json, whole, write_json
 from ..pretrainers import MMCPR, content_mean
-from ..recommenders import BPR, LightGCN, MixGCF
 from ..training import Fit
 from ..training import fit as train
 from ..vectors import Embeddings, Features
@@ -26,7 +28,10 @@ from . import page
 from .cache import cached
 from .places import outputs
 
-RECOMMENDERS: dict[str, Callable[..., Any]] = {"bpr": BPR, "lightgcn": LightGCN, "mixgcf": MixGCF}
+RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders, one) for one in recommenders.__all__}
+READ_IF_ASKED = ("itemknn",)  # content is one of their options
+TUNED = ("bpr", "lightgcn", "mixgcf", "ngcf")  # their papers leave these open, so the pages' values hold for them
+LEFT_OPEN = ("layers", "candidates", "l2")
 _DATA = Path(auditing.__file__).parent
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
 ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
@@ -162,7 +167,8 @@ def fit(model: Any, **options: Any) -> Fit:
 
     code = ["training", "learner", "graphs", "kernels", "evaluation.ranking", "evaluation.metrics"]
     code = [f"mmlib.{name}" for name in code]
-    return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=[*code, type(model).__module__])
+    code += sorted(_modules(type(model).__module__))
+    return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=code)
 
 
 def encoder(
@@ -229,14 +235,58 @@ def start_vectors(
     return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
 
 
-def recommender(name: str, data: Dataset, **options: Any) -> Any:
-    """A recommender by its name: ``"bpr"``, ``"lightgcn"``, ``"mixgcf"``; options it does not have are left out."""
-    import inspect
-
+def reads_content(name: str) -> bool:
+    """Whether a recommender needs features whatever it starts from."""
     one_of("recommender", name, RECOMMENDERS)
-    model = RECOMMENDERS[name]
-    known = inspect.signature(model).parameters
-    return model(data, **{key: value for key, value in options.items() if key in known})
+    return "modalities" in inspect.signature(RECOMMENDERS[name]).parameters and name not in READ_IF_ASKED
+
+
+def recommender(
+    name: str,
+    data: Dataset,
+    features: Features | None = None,
+    *,
+    start: Embeddings | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Any:
+    """A recommender by its name, see ``RECOMMENDERS``.
+
+    Args:
+        start: vectors to start from; ``None``: random.
+        model_options: options of this model alone, each of which it must have.
+        options: what many models share, taken by those that have it; ``layers``, ``candidates`` and ``l2`` only by
+            those whose papers leave them open, since the others' values are part of the method.
+
+    Raises:
+        InputError: for an unknown name or option, and for a start that the model cannot take.
+    """
+    one_of("recommender", name, RECOMMENDERS)
+    known = inspect.signature(RECOMMENDERS[name]).parameters
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in known.values())
+    if start is not None and "start" not in known:
+        raise InputError(f"{name} does not learn from vectors that it could start from; set start = 'random'.")
+    for option in model_options or {}:
+        if option not in known and not open_ended:
+            names = [one for one in known if one not in ("data", "features", "start")]
+            raise InputError(
+                f"model_options: {name} has no option {option!r}.{closest(option, names)} It has: {', '.join(names)}."
+            )
+    shared = {key: value for key, value in options.items() if key in known and (name in TUNED or key not in LEFT_OPEN)}
+    given = {"start": start} if start is not None else {}
+    return RECOMMENDERS[name](data, features, **(shared | given | dict(model_options or {})))
+
+
+def _modules(name: str) -> set[str]:
+    """The module of a model, and those of its package whose code it uses, directly or through another."""
+    package, found, waiting = name.rpartition(".")[0], set[str](), [name]
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        values = list(vars(sys.modules[module]).values())
+        used = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
+        waiting += [one for one in used - found if one.startswith(f"{package}.") and one in sys.modules]
+    return found
 
 
 def _tensors(model: torch.nn.Module) -> list[np.ndarray]:

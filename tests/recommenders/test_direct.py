@@ -62,8 +62,8 @@ def test_item_knn_on_content(blocks, features) -> None:
 
 
 def test_ease_solves_its_problem(shop) -> None:
-    """B is the minimiser of |X - XB|^2 + l2 |B|^2 with a zero diagonal: its gradient is zero elsewhere (eq. 4)."""
-    model, x = EASE(shop, l2=2.0), shop.matrix("train").toarray()
+    """B is the minimiser of |X - XB|^2 + ridge |B|^2 with a zero diagonal: its gradient is zero elsewhere (eq. 4)."""
+    model, x = EASE(shop, ridge=2.0), shop.matrix("train").toarray()
     b = model.weights.astype(float)
     assert np.diag(b) == pytest.approx(np.zeros(7))
     gradient = x.T @ (x @ b - x) + 2.0 * b
@@ -78,8 +78,8 @@ def test_ease_says_its_size_and_refuses(shop, capsys) -> None:
     assert "7 x 7 matrix" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"7 x 7 items, 0\.0 GB.*most_items = 6"):
         EASE(shop, most_items=6)
-    with pytest.raises(InputError, match="l2 = 0 must be positive"):
-        EASE(shop, l2=0)
+    with pytest.raises(InputError, match="ridge = 0 must be positive"):
+        EASE(shop, ridge=0)
 
 
 def test_popularity_counts_training_purchases(blocks) -> None:
