@@ -108,23 +108,6 @@ def test_sweep_lists_its_commands(capsys: pytest.CaptureFixture[str]):
     assert "#SBATCH --array=0-1" in capsys.readouterr().out
 
 
-def test_data_prints_what_a_catalogue_holds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
-    from mmlib import data
-
-    from .conftest import make_dataset
-
-    pairs = [(user, item) for user in range(3) for item in range(4)]
-    import numpy as np
-
-    shop = make_dataset(np.array(pairs), ["train", "train", "valid", "test"] * 3, 3, 4)
-    monkeypatch.setattr(data, "load", lambda path: shop)
-    assert main(["data", "my-shop"]) == 0
-    out = capsys.readouterr().out
-    assert "made-up" in out
-    assert "users" in out
-    assert "interactions" in out
-
-
 def test_the_installed_command_is_this_one(workbook: Path):
     command = Path(sys.executable).with_name("mmlib")
     if not command.exists():

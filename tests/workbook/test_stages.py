@@ -1,0 +1,94 @@
+"""What pages call: catalogues from the cache, audits of a run, recommenders by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmlib.data import Dataset
+from mmlib.data.findings import Audit
+from mmlib.errors import InputError
+from mmlib.files import read_json
+from mmlib.graphs import bipartite
+from mmlib.workbook import page, stages
+
+
+@pytest.fixture(autouse=True)
+def outputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("MMLIB_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr(page, "current", None)
+    return tmp_path / "outputs"
+
+
+@pytest.fixture
+def shop(tmp_path):
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    pairs = [(f"u{u}", f"i{i}") for u in range(20) for i in rng.permutation(15)[:8]]
+    pd.DataFrame(pairs, columns=["user_id", "item_id"]).to_csv(folder / "ratings.csv", index=False)
+    return folder
+
+
+def test_a_folder_is_read_once_until_it_changes(shop, monkeypatch) -> None:
+    first = stages.load(str(shop))
+    monkeypatch.setattr(stages, "bring", None)  # what is cached is not read again
+    again = stages.load(str(shop))
+    assert again.key == first.key
+    assert again.split == first.split
+    monkeypatch.undo()
+    monkeypatch.setenv("MMLIB_OUTPUTS", str(shop.parent / "outputs"))
+    with (shop / "ratings.csv").open("a") as file:
+        file.write("u0,i99\n")
+    assert stages.load(str(shop)).n_items == first.n_items + 1
+    assert stages.load(str(shop), clean=["core=2"]).n_items == first.n_items
+
+
+def test_audits_of_a_run_are_joined_in_its_folder(shop, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(page, "current", page.Page("04_x", tmp_path / "run"))
+    data = stages.load(str(shop))
+    before = Audit.from_json(read_json(tmp_path / "run" / "audit.json"))
+    assert "held-out interactions in graphs" not in before.checked
+    clean = stages.audit(data, graphs=[bipartite(data)])
+    assert "held-out interactions in graphs" in clean.clean
+    leaky = Dataset(data.name, data.users, data.items, data.interactions.assign(part="train"))
+    object.__setattr__(leaky, "split", data.split)  # a graph made of all purchases
+    found = stages.audit(data, graphs=[bipartite(leaky)])
+    assert found.worst == "leak"
+    kept = Audit.from_json(read_json(tmp_path / "run" / "audit.json"))
+    assert kept.worst == "leak"
+    assert "held-out interactions in graphs" not in kept.clean
+    assert set(before.checked) < set(kept.checked)
+    assert (
+        "Leaks" in (tmp_path / "run" / "audit.html").read_text()
+        or "LEAK" in (tmp_path / "run" / "audit.html").read_text().upper()
+    )
+
+
+def test_every_recommender_has_a_name(blocks, features) -> None:
+    assert {"bpr", "lightgcn", "mixgcf", "ngcf", "vbpr", "ease", "itemknn", "popularity"} <= set(stages.RECOMMENDERS)
+    assert stages.reads_content("vbpr")
+    assert not stages.reads_content("lightgcn")
+    assert not stages.reads_content("itemknn")
+    model = stages.recommender("itemknn", blocks, features, model_options={"on": "content"}, dim=8, l2=0.1)
+    assert model.on == "content"
+    assert stages.recommender("lightgcn", blocks, dim=8, layers=1, l2=0.5).describe()["l2"] == 0.5
+    paper = stages.recommender("vbpr", blocks, features, dim=8).describe()["l2"]
+    assert stages.recommender("vbpr", blocks, features, dim=8, l2=0.5).describe()["l2"] == paper
+    assert stages.recommender("vbpr", blocks, features, model_options={"l2": 0.5}).describe()["l2"] == 0.5
+
+
+def test_options_and_starts_that_cannot_be(blocks, features) -> None:
+    from mmlib.recommenders import LightGCN
+
+    with pytest.raises(InputError, match=r"no option 'layrs'.*Did you mean \"layers\""):
+        stages.recommender("lightgcn", blocks, model_options={"layrs": 3})
+    with pytest.raises(InputError, match="ease does not learn from vectors"):
+        stages.recommender("ease", blocks, start=LightGCN(blocks, dim=8).embed())
+    with pytest.raises(InputError, match='Did you mean "lightgcn"'):
+        stages.recommender("lightgnc", blocks)
+
+
+def test_a_fit_depends_on_all_the_code_that_it_uses() -> None:
+    found = stages._modules("mmlib.recommenders.mixgcf")
+    assert {f"mmlib.recommenders.{name}" for name in ("mixgcf", "lightgcn", "ngcf", "bpr", "start")} <= found
+    assert "mmlib.recommenders.vbpr" not in found
