@@ -79,7 +79,7 @@ def place(dataset: str | Path) -> Path:
         InputError: when there is none, with the command that brings it or the folder meant.
     """
     from . import fetch
-    from .public import PUBLIC
+    from .fetch.public import PUBLIC
 
     folder = Path(dataset).expanduser()
     if folder.is_dir():

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, closest, one_of
-from . import lattice, lightgcn, movielens
 from .dataset import Dataset
-from .table_files import KINDS, header
-from .table_names import USUAL, plain
+from .published import lattice, lightgcn, movielens
+from .tables.files import KINDS, header
+from .tables.names import USUAL, plain
 
 NEEDS = {
     "saved": "dataset.json, written by Dataset.save",
@@ -93,7 +93,8 @@ def _reader(form: str) -> Callable[..., Dataset]:
         from . import amazon
 
         return amazon.read
-    from . import mmrec, tables
+    from . import tables
+    from .published import mmrec
 
     readers: dict[str, Callable[..., Dataset]] = {
         "saved": Dataset.load,
@@ -107,8 +108,8 @@ def _reader(form: str) -> Callable[..., Dataset]:
 
 
 def _is_amazon(folder: Path) -> bool:
-    from . import amazon_files
-    from .amazon_forms import recognised
+    from .amazon import files as amazon_files
+    from .amazon.forms import recognised
 
     for path in amazon_files.candidates(folder):
         if path.name.lower().startswith("reviews"):

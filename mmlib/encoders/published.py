@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ..data.dataset import Dataset
-from ..data.published import FEATURES
+from ..data.published.histories import FEATURES
 from ..errors import InputError, one_of
 from ..vectors import Features
 

@@ -5,8 +5,8 @@ from html import escape
 from typing import Any
 
 from ..data.audit import Audit, Example, Finding
+from ..data.audit.findings import MEANING, SEVERITIES
 from ..data.dataset import Dataset
-from ..data.findings import MEANING, SEVERITIES
 from .html import PAGES
 from .pictures import thumbnail
 from .theme import shorten

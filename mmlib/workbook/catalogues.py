@@ -28,7 +28,7 @@ def summary(dataset: str, values: Mapping[str, Any]) -> None:
 def listing() -> None:
     """Print the public catalogues that can be fetched."""
     from ..data.fetch import is_there
-    from ..data.public import PUBLIC
+    from ..data.fetch.public import PUBLIC
 
     print("public catalogues (* is on this machine already):")
     for one in PUBLIC.values():
@@ -45,7 +45,7 @@ def fetch(name: str, folder: Path | None, *, files: bool, pictures: bool, reader
     """
     from ..data import fetch as downloads
     from ..data import forms
-    from ..data.fetch_pictures import fetch_pictures, summary, urls_of
+    from ..data.fetch.pictures import fetch_pictures, summary, urls_of
 
     where = downloads.fetch(name, folder) if files else downloads.place(name, folder)
     if not where.is_dir():

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from .. import recommenders
 from ..data import Dataset, bring, place, splits
 from ..data import audit as auditing
-from ..data.findings import Audit
+from ..data.audit.findings import Audit
 from ..encoders import Clip, ContrastiveTuning
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
@@ -32,7 +32,6 @@ RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders
 READ_IF_ASKED = ("itemknn",)  # content is one of their options
 TUNED = ("bpr", "lightgcn", "mixgcf", "ngcf")  # their papers leave these open, so the pages' values hold for them
 LEFT_OPEN = ("layers", "candidates", "l2")
-_DATA = Path(auditing.__file__).parent
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
 ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
 
@@ -95,8 +94,6 @@ def audit(
         features, graphs: what models will read, if it is there yet.
         context: tokens of a text that the encoder reads.
     """
-    code = ["mmlib.data.findings", *(f"mmlib.data.{path.stem}" for path in sorted(_DATA.glob("audit*.py")))]
-
     def made(inputs: dict[str, Any], **options: Any) -> Audit:
         def build(folder: Path) -> None:
             write_json(folder / "audit.json", auditing.audit(data, **options).to_json())
@@ -104,7 +101,7 @@ def audit(
         def back(folder: Path) -> Audit:
             return Audit.from_json(read_json(folder / "audit.json"))
 
-        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=code)
+        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=["mmlib.data.audit"])
 
     rest = [name for name in auditing.CHECKS if name not in auditing.OF_GIVEN]
     found = made({}, only=rest)

@@ -4,11 +4,13 @@ import json
 
 import pytest
 
-from mmlib.data import amazon, forms, lightgcn, mmrec, movielens, tables, toy
+from mmlib.data import amazon, forms, tables, toy
+from mmlib.data.published import lightgcn, mmrec, movielens
 from mmlib.errors import InputError
 
-from . import test_lattice, test_lightgcn, test_mmrec, test_movielens, test_tables
 from .damage import write
+from .published import test_lattice, test_lightgcn, test_mmrec, test_movielens
+from .tables import test_reader as test_tables
 
 REVIEW = {"reviewerID": "A", "asin": "B", "overall": 5.0, "unixReviewTime": 1, "reviewText": "x", "summary": "y"}
 FOLDERS = {

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from mmlib.data import mmrec, toy
+from mmlib.data import toy
+from mmlib.data.published import mmrec
 from mmlib.encoders.published import features
 from mmlib.errors import InputError
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mmlib.data import Dataset
-from mmlib.data.findings import Audit
+from mmlib.data.audit.findings import Audit
 from mmlib.errors import InputError
 from mmlib.files import read_json
 from mmlib.graphs import bipartite

@@ -1,0 +1,1 @@
+"""Readers of the folders that the field publishes: MMRec, LATTICE, LightGCN, MovieLens."""
