@@ -44,6 +44,7 @@ patience: int = 10  # stop after so many epochs without a better validation; 0 n
 dim: int = 64  # width of all vectors that score
 k: list[int] = [10, 20]  # lengths of the recommended lists
 few: int = 5  # "few purchases": items bought at most so often in the training part
+part: str = "test"  # the part that judges; "valid" while options are being chosen, and test stays unread
 mask_valid: bool = True  # at test, leave validation items out of the candidates
 seed: int = 0  # of initial weights, shuffling and negatives
 
@@ -107,9 +108,11 @@ mm.audit(catalogue, features=features, graphs=model.read_graphs())
 
 # %% [markdown]
 # ## The test part, once
+#
+# While options are being chosen, `part` is `"valid"`: a sweep over them then never sees the test part.
 
 # %%
-scores = mm.evaluate(done, part="test", k=k, few=few, mask_valid=mask_valid, label=f"{recommender} from {start}")
+scores = mm.evaluate(done, part=part, k=k, few=few, mask_valid=mask_valid, label=f"{recommender} from {start}")
 size = sum(values.numel() for values in done.model.parameters())
 page.record(scores, best_epoch=done.best_epoch, seconds=done.seconds, parameters=size)
 mm.show.table({scores.label: scores})
