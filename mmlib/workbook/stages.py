@@ -94,6 +94,7 @@ def audit(
         features, graphs: what models will read, if it is there yet.
         context: tokens of a text that the encoder reads.
     """
+
     def made(inputs: dict[str, Any], **options: Any) -> Audit:
         def build(folder: Path) -> None:
             write_json(folder / "audit.json", auditing.audit(data, **options).to_json())

@@ -1,0 +1,170 @@
+"""AlignRec's second stage: one content vector per item, aligned with its ID vector and with those who bought it."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..data.dataset import Dataset
+from ..errors import one_of
+from ..graphs import bipartite, purchases
+from ..kernels.contrast import info_nce
+from ..kernels.nearest import unit
+from ..learner import Batch, Learner
+from ..vectors import Embeddings, Features
+from .content import contents, projections, similar_items, unified
+from .losses import bpr, length, once
+from .start import start_table
+
+CHOICES = {"activation": ("none", "relu"), "fuser": ("sum", "attention"), "cca": ("inner", "cosine")}
+CHOICES |= {"gram": ("cosine", "inner"), "reg_reading": ("norm", "squared")}
+
+
+class AlignRec(Learner):
+    r"""AlignRec from `"AlignRec: Aligning and Training in Multimodal Recommendations"
+    <https://arxiv.org/abs/2403.12384>`_, section 4 without its pre-training (eq. 2 and 9), whose h_enc are features.
+
+    Aggregator: ID vectors over the purchase graph as LightGCN (eq. 4); content lets ID vectors through, is summed
+    over the K' most similar items, and handed on to users (eq. 5-6):
+
+    .. math::
+        h_{con}^i = e_{id}^i \odot \sigma(\mathrm{MLP}(h_{enc}^i)), \quad
+        h_{mm}^i = \sum_j S_{ij} h_{con}^j, \quad h_{mm}^u = \sum_j \hat R_{uj} h_{mm}^j
+
+    Fuser (eq. 8): h = h_mm + h_id; score(u, i) = <h^u, h^i>. Trained (eq. 14) with
+
+    .. math:: L_{BPR} + \alpha L_{CCA} + \beta L_{UIA} + \lambda L_{REG},
+        \qquad L_{REG} = \| C(h_{mm}^i, h_{mm}^j) - sg(C(h_{enc}^i, h_{enc}^j)) \|_2
+
+    CCA (eq. 10) lets each item's and each user's h_mm find its own h_id in the batch, with inner products / tau as
+    logits; UIA (eq. 12) is 1 - cos(h^u, h^i); REG (eq. 11) keeps the cosines of the h_mm near those of the h_enc.
+
+    Args:
+        data: a split dataset.
+        features: vectors of items.
+        dim, layers, item_layers: d, layers on the purchase graph, layers on S.
+        neighbours: K'. As in the released code, where the paper is silent, an item is among its own, S is weighted
+            by cosine, and S and R are scaled symmetrically.
+        activation: within the MLP: ``"none"`` (released code; the paper is silent) or ``"relu"``.
+        fuser: ``"sum"``, or ``"attention"`` between h_mm and h_id, which section 4.2.3 offers; the released code
+            has its parameters, and those of a gate, without using them.
+        cca_weight, uia_weight, reg_weight, temperature: alpha, beta (released code: 0 unless asked), lambda, tau.
+        cca: logits from ``"inner"`` products (eq. 10 as printed) or ``"cosine"`` (released code).
+        gram: of the h_mm in REG: ``"cosine"`` (eq. 11) or ``"inner"`` products (released code).
+        reg_reading: ``"norm"``: eq. 11 divided by the number of items (released code), which is the root of the mean
+            square; ``"squared"``: the mean square.
+        repeats: count users and items in CCA and REG as often as a batch has them (released code).
+        l2: of the final vectors, see ``losses.length``; none in eq. 14, 1e-4 in the released code.
+        combine, modalities: what h_enc is made of, see ``content.unified``: of ``"fused"`` alone where there is such.
+        missing, learn_features, precision: see ``content.contents``; the released code learns features.
+        start, start_scale, start_centre: of e_id, see ``start.start_table``.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        dim: int = 64,
+        layers: int = 2,
+        item_layers: int = 1,
+        neighbours: int = 10,
+        activation: str = "none",
+        fuser: str = "sum",
+        cca_weight: float = 0.01,
+        uia_weight: float = 0.1,
+        reg_weight: float = 0.1,
+        temperature: float = 0.2,
+        cca: str = "inner",
+        gram: str = "cosine",
+        reg_reading: str = "norm",
+        repeats: bool = False,
+        l2: float = 0.0,
+        combine: str = "concatenation",
+        modalities: str | None = None,
+        missing: str = "mean",
+        learn_features: bool = False,
+        precision: str = "float32",
+        start: Embeddings | None = None,
+        start_scale: str = "keep",
+        start_centre: bool = False,
+    ) -> None:
+        super().__init__(data)
+        self.dim, self.layers, self.item_layers, self.neighbours = dim, layers, item_layers, neighbours
+        self.activation, self.fuser, self.repeats, self.l2 = activation, fuser, repeats, l2
+        self.cca_weight, self.uia_weight, self.reg_weight = cca_weight, uia_weight, reg_weight
+        self.temperature, self.cca, self.gram, self.reg_reading = temperature, cca, gram, reg_reading
+        self.combine, self.modalities, self.missing, self.learn_features = combine, modalities, missing, learn_features
+        self.precision, self.start_scale, self.start_centre = precision, start_scale, start_centre
+        for name, known in CHOICES.items():
+            one_of(name, getattr(self, name), known)
+        given = unified("AlignRec", features, modalities, combine, missing=missing)
+        self.content = contents("AlignRec", given, missing=missing, learn=learn_features, precision=precision)  # h_enc
+        self.graph, self.purchases = bipartite(data), purchases(data, normalisation="symmetric")
+        self.item_graphs = similar_items(self.content, neighbours)  # S
+        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # e_id
+        between = nn.ReLU() if activation == "relu" else nn.Identity()
+        self.gate = nn.Sequential(projections(self.content, dim)["fused"], between, nn.Linear(dim, dim))  # MLP
+        if fuser == "attention":
+            self.query = nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1, bias=False))
+
+    @staticmethod
+    def paper() -> dict[str, dict[str, Any]]:
+        """Table 7 and, for lambda on Baby and Sports, fig. 6; the learning rate was chosen from 3e-4 and 1e-4."""
+        common = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "cca_weight": 0.01, "uia_weight": 0.1}
+        common |= {"temperature": 0.2, "batch_size": 2048}
+        return {name: common | {"reg_weight": 0.1} for name in ("Baby", "Sports")} | {"Electronics": common}
+
+    def embed(self) -> Embeddings:
+        content = self.content_items()
+        both = torch.cat([self.purchases @ content, content])
+        final = self.fused(both, self.graph.mean_of_layers(self.table, self.layers))
+        return Embeddings(final[: self.data.n_users], final[self.data.n_users :], self.describe())
+
+    def content_items(self) -> Tensor:
+        """h_mm of all items (eq. 5): [n_items, d]."""
+        h = self.table[self.data.n_users :] * self.gate(self.content["fused"]()).sigmoid()  # h_con
+        for _ in range(self.item_layers):
+            h = self.item_graphs["fused"] @ h
+        return h
+
+    def fused(self, content: Tensor, ids: Tensor) -> Tensor:
+        """Eq. 7: h_mm, h_id [..., d] -> h [..., d]."""
+        if self.fuser == "sum":
+            return content + ids
+        both = torch.stack([content, ids], -2)  # [..., 2, d]
+        return (self.query(both).softmax(-2) * both).sum(-2)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        items = torch.stack([batch.positives, batch.negatives[:, 0]])  # [2, b]
+        rows = torch.cat([batch.users.unsqueeze(0), items + self.data.n_users])
+        h = self.content_items()
+        content = torch.cat([F.embedding(batch.users, self.purchases @ h).unsqueeze(0), F.embedding(items, h)])
+        behaviour, _ = self.graph.mean_of_layers_at(self.table, self.layers, rows)  # [3, b, d] like content
+        user, positive, negative = self.fused(content, behaviour)
+        terms = {"bpr": bpr(user, positive, negative)}
+        kept = [once(ids, repeats=self.repeats) for ids in (batch.users, batch.positives)]
+        if self.cca_weight:
+            found = [
+                info_nce(a[one], b[one], temperature=self.temperature, symmetric=False, normalise=self.cca == "cosine")
+                for a, b, one in zip(content, behaviour, kept)  # users, then items
+            ]
+            terms["cca"] = self.cca_weight * torch.stack(found).sum()
+        if self.uia_weight:
+            terms["uia"] = self.uia_weight * (1 - (unit(user) * unit(positive)).sum(1)).mean()
+        if self.reg_weight:
+            terms["reg"] = self.reg_weight * self.kept_similar(content[1][kept[1]], batch.positives[kept[1]])
+        if self.l2:
+            terms["l2"] = length(self.l2, user, positive, negative)
+        return terms
+
+    def kept_similar(self, h: Tensor, items: Tensor) -> Tensor:
+        """Eq. 11 over the pairs of ``items`` [r] with their h_mm [r, d]."""
+        with torch.no_grad():
+            x = self.content["fused"](items)
+            size = torch.linalg.vector_norm(x.float(), dim=1).clamp(min=1e-12)
+            target = (x @ x.T).float() / torch.outer(size, size)  # [r, r]
+        h = unit(h) if self.gram == "cosine" else h
+        apart = h @ h.T - target
+        return apart.pow(2).mean() if self.reg_reading == "squared" else torch.linalg.vector_norm(apart) / len(items)

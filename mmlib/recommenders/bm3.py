@@ -1,0 +1,151 @@
+"""BM3: a user and an item find each other, and the item's content, without negatives."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..data.dataset import Dataset
+from ..errors import InputError, one_of
+from ..graphs import bipartite
+from ..learner import Batch, Learner
+from ..vectors import Embeddings, Features
+from .content import contents, projections
+from .losses import LENGTHS, length
+from .start import start_table
+
+
+class BM3(Learner):
+    r"""BM3 from `"Bootstrap Latent Representations for Multi-modal Recommendation"
+    <https://arxiv.org/abs/2207.05969>`_, sections 3.1 to 3.3.
+
+    Content is projected, IDs are LightGCN's, and items keep their layer-0 vectors beside them:
+
+    .. math::
+        h_m = W_m e_m + b_m \quad (1), \qquad h_u = \mathrm{mean}_l\, H_u^{(l)}, \quad
+        h_i = \mathrm{mean}_l\, H_i^{(l)} + H_i^{(0)} \quad (3)
+
+    One predictor looks ahead from every vector, and a target view drops elements of it without a gradient:
+
+    .. math::
+        \tilde h = W_p h + b_p, \qquad \dot h = \mathrm{sg}(h \odot \mathrm{Bernoulli}(p)), \qquad
+        C(a, b) = -\cos(a, b)
+
+    The loss reconstructs purchases, aligns each modality with the item, and each modality with itself:
+
+    .. math::
+        L = C(\tilde h_u, \dot h_i) + C(\tilde h_i, \dot h_u)
+            + \sum_m \left[ C(\tilde h_m, \dot h_i) + C(\tilde h_m, \dot h_m) \right]
+            + \lambda (\|h_u\|^2 + \|h_i\|^2)
+
+    and predictions score: score(u, i) = <~h_u, ~h_i>. Sampled negatives are not looked at. The official code
+    adds 1 to each C, which changes no gradient.
+
+    Args:
+        data: a split dataset.
+        features: vectors of items.
+        dim: d, the width of all vectors.
+        layers: L of LightGCN, without self-loops as in the official code.
+        dropout: share of a target's elements dropped, drawn for each purchase of a batch by itself; the official
+            code draws once for each item of the catalogue.
+        align_weight: of the terms of the modalities; the paper adds them up as they are, the official code takes 2.
+        l2: lambda.
+        l2_on: the users and items of the ``"batch"``, divided by its size; or ``"all"`` of them, divided by the
+            number of items (official code).
+        l2_reading: ``"squared"`` (halved), or ``"norm"`` as the official code has it, see ``losses.length``.
+        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
+        start, start_scale, start_centre: of the layer-0 vectors, see ``recommenders.start.start_table``.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        dim: int = 64,
+        layers: int = 1,
+        dropout: float = 0.5,
+        align_weight: float = 1.0,
+        l2: float = 0.1,
+        l2_on: str = "batch",
+        l2_reading: str = "squared",
+        modalities: str | None = None,
+        missing: str = "mean",
+        learn_features: bool = False,
+        precision: str = "float32",
+        start: Embeddings | None = None,
+        start_scale: str = "keep",
+        start_centre: bool = False,
+    ) -> None:
+        one_of("l2_on", l2_on, ("batch", "all"))
+        one_of("l2_reading", l2_reading, LENGTHS)
+        if not 0 <= dropout < 1:
+            raise InputError(f"dropout = {dropout} must be at least 0 and below 1.")
+        super().__init__(data)
+        self.dim, self.layers, self.dropout, self.align_weight = dim, layers, dropout, align_weight
+        self.l2, self.l2_on, self.l2_reading = l2, l2_on, l2_reading
+        self.modalities, self.missing = modalities, missing
+        self.learn_features, self.precision = learn_features, precision
+        self.start_scale, self.start_centre = start_scale, start_centre
+        self.content = contents("BM3", features, modalities, missing=missing, learn=learn_features, precision=precision)
+        self.graph = bipartite(data)
+        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # H^(0)
+        self.project = projections(self.content, dim)
+        self.predictor = nn.Linear(dim, dim)
+        for name, weight in self.named_parameters():
+            if name.endswith("weight"):  # W_m and W_p
+                nn.init.xavier_normal_(weight)
+
+    @staticmethod
+    def paper() -> dict[str, dict[str, Any]]:
+        """What the official README gives for table 3, with the L2 term and the weight of the code that made it."""
+        common: dict[str, Any] = {"dim": 64, "align_weight": 2.0, "lr": 1e-3, "batch_size": 2048}
+        common |= {"l2_on": "all", "l2_reading": "norm"}
+        return {
+            "Baby": common | {"layers": 1, "dropout": 0.5, "l2": 0.1},
+            "Sports": common | {"layers": 1, "dropout": 0.5, "l2": 0.01},
+            "Electronics": common | {"layers": 2, "dropout": 0.3, "l2": 0.1},
+        }
+
+    def embed(self) -> Embeddings:
+        users, items = self.online()
+        return Embeddings(self.predictor(users), self.predictor(items), self.describe())
+
+    def online(self) -> tuple[Tensor, Tensor]:
+        """h_u [n_users, d] and h_i [n_items, d] of all."""
+        sizes = [self.data.n_users, self.data.n_items]
+        users, items = self.graph.mean_of_layers(self.table, self.layers).split(sizes)
+        return users, items + self.table[self.data.n_users :]
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        rows = torch.stack([batch.users, batch.positives + self.data.n_users])
+        (user, item), (_, item_ego) = self.graph.mean_of_layers_at(self.table, self.layers, rows)
+        item = item + item_ego  # [b, d]
+        item_view = self.view(item)
+        reconstruction = apart(self.predictor(user), item_view) + apart(self.predictor(item), self.view(user))
+        once, place = batch.positives.unique(return_inverse=True)
+        between, within = [], []
+        for name, one in self.content.items():
+            content = F.embedding(place, self.project[name](one(once)))  # h_m, [b, d]
+            ahead = self.predictor(content)
+            between.append(apart(ahead, item_view))
+            within.append(apart(ahead, self.view(content)))
+        held = (user, item) if self.l2_on == "batch" else self.online()[::-1]  # items first: their number divides
+        return {
+            "reconstruction": reconstruction,
+            "between_modalities": self.align_weight * torch.stack(between).sum(),
+            "within_modalities": self.align_weight * torch.stack(within).sum(),
+            "l2": length(self.l2, *held, reading=self.l2_reading),
+        }
+
+    def view(self, x: Tensor) -> Tensor:
+        """The target view of x [b, d], without a gradient."""
+        if not self.training:
+            return x.detach()
+        return x.detach() * (torch.rand_like(x) >= self.dropout)
+
+
+def apart(a: Tensor, b: Tensor) -> Tensor:
+    """C: the negative cosine of the rows of a and b [b, d], averaged."""
+    return -F.cosine_similarity(a, b, dim=-1).mean()

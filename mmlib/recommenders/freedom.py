@@ -1,0 +1,164 @@
+"""FREEDOM: a frozen graph of similar items, and purchases with popular edges pruned away."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..data.dataset import Dataset
+from ..errors import InputError
+from ..graphs import Graph, bipartite, purchases
+from ..learner import Batch, Learner
+from ..vectors import Embeddings, Features
+from .content import contents, projections, similar_items
+from .losses import bpr
+from .start import start_table
+
+
+class FREEDOM(Learner):
+    r"""FREEDOM from `"A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal Recommendation"
+    <https://arxiv.org/abs/2211.06924>`_, section 3.
+
+    The item graph is built once from content and frozen (section 3.1): in each modality an edge of weight 1 to
+    the k most similar items, the item itself among them,
+
+    .. math::
+        \hat S^m_{ij} = [\cos(x_i^m, x_j^m) \in \mathrm{top\text{-}}k_j], \qquad
+        \tilde S^m = (D^m)^{-1/2} \hat S^m (D^m)^{-1/2}, \qquad S = \sum_m \alpha_m \tilde S^m
+
+    The purchase graph is thinned out before each epoch (section 3.2): a share 1 - rho of its edges is drawn
+    without replacement with probabilities p, normalised anew, and trained with; inference takes all edges.
+
+    .. math:: p_{ui} \propto 1 / \sqrt{d_u d_i}
+
+    The two graphs carry the ID vectors E^(0) to what scores (section 3.3), and content enters the loss alone:
+
+    .. math::
+        h_u = \hat h_u, \quad h_i = \hat h_i + \tilde h_i, \qquad
+        \hat h = \mathrm{mean}_{l \le L} \hat A_\rho^{\,l} E^{(0)}, \quad \tilde h = S^{L'} E_i^{(0)}
+
+    .. math::
+        L = \sum_{(u,i,j)} -\ln \sigma(h_u^\top (h_i - h_j))
+            - \lambda \sum_m \ln \sigma(h_u^\top (h_i^m - h_j^m)), \qquad h_i^m = W_m x_i^m + b_m
+
+    The paper and the official code have no L2 term.
+
+    Args:
+        data: a split dataset.
+        features: vectors of items.
+        dim: d, the width of all vectors.
+        layers: L on the purchase graph.
+        item_layers: L' on the item graph; the last one alone is read.
+        neighbours: k.
+        weights: alpha, numbers joined by ``+`` in the order of ``modalities``, such as ``"0.9+0.1"``; ``None``: 0.1
+            for image and 0.9 for text (the paper), equal ones for any other set of modalities.
+        edge_weight: ``"binary"`` (the paper), or ``"cosine"`` as LATTICE's graph has it.
+        pruning: rho, the share of purchases left out in each epoch; 0 trains on all.
+        content_weight: lambda; 0 leaves the projections out.
+        modalities, missing, learn_features, precision: see ``recommenders.content.contents``; the graph stays as
+            it was built when features are learnt.
+        start, start_scale, start_centre: of E^(0), see ``recommenders.start.start_table``.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        dim: int = 64,
+        layers: int = 2,
+        item_layers: int = 1,
+        neighbours: int = 10,
+        weights: str | None = None,
+        edge_weight: str = "binary",
+        pruning: float = 0.8,
+        content_weight: float = 1e-3,
+        modalities: str | None = None,
+        missing: str = "mean",
+        learn_features: bool = False,
+        precision: str = "float32",
+        start: Embeddings | None = None,
+        start_scale: str = "keep",
+        start_centre: bool = False,
+    ) -> None:
+        if not 0 <= pruning < 1:
+            raise InputError(f"pruning = {pruning} must be at least 0 and below 1.")
+        super().__init__(data)
+        self.dim, self.layers, self.item_layers, self.neighbours = dim, layers, item_layers, neighbours
+        self.weights, self.edge_weight = weights, edge_weight
+        self.pruning, self.content_weight = pruning, content_weight
+        self.modalities, self.missing = modalities, missing
+        self.learn_features, self.precision = learn_features, precision
+        self.start_scale, self.start_centre = start_scale, start_centre
+        learn = learn_features and content_weight > 0
+        self.content = contents("FREEDOM", features, modalities, missing=missing, learn=learn, precision=precision)
+        graphs = similar_items(self.content, neighbours, weight=edge_weight)
+        share = shares(list(self.content), modalities, weights)
+        self.item_graphs = {name: replace(graph, weight=share[name] * graph.weight) for name, graph in graphs.items()}
+        self.graph = self.pruned = bipartite(data)
+        self.purchases = purchases(data, normalisation="symmetric")  # its weights are p
+        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # E^(0)
+        self.project = projections(self.content, dim) if content_weight else nn.ModuleDict()
+
+    @staticmethod
+    def paper() -> dict[str, dict[str, Any]]:
+        """What section 4 fixes for all three; rho of 0.8 or 0.9 and lambda of 0 to 1e-3 were searched for."""
+        common: dict[str, Any] = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "lr": 1e-3}
+        common |= {"batch_size": 2048, "modalities": "image+text", "weights": "0.1+0.9"}
+        return {name: dict(common) for name in ("Baby", "Sports", "Clothing")}
+
+    @torch.no_grad()
+    def start_epoch(self, epoch: int) -> None:
+        """Draw the purchases of this epoch: the first to arrive of exponential clocks that tick at rate p."""
+        if not self.pruning:
+            return
+        rate = self.purchases.weight  # [e]
+        n, kept = self.graph.n_rows, len(rate) - int(self.pruning * len(rate))
+        drawn = (torch.empty_like(rate).exponential_() / rate).topk(kept, largest=False).indices
+        users, items = self.purchases.row[drawn], self.purchases.col[drawn] + self.data.n_users
+        row, col, about = torch.cat([users, items]), torch.cat([items, users]), {"graph": "pruned purchases"}
+        self.pruned = Graph.from_edges(row, col, rate.new_ones(2 * kept), n, n, about).normalised("symmetric")
+
+    def similar(self) -> Tensor:
+        """The items' vectors carried over the item graph, ~h: [n_items, d]."""
+        x = self.table[self.data.n_users :]
+        for _ in range(self.item_layers):
+            x = torch.stack([graph @ x for graph in self.item_graphs.values()]).sum(0)
+        return x
+
+    def embed(self) -> Embeddings:
+        sizes = [self.data.n_users, self.data.n_items]
+        users, items = self.graph.mean_of_layers(self.table, self.layers).split(sizes)
+        return Embeddings(users, items + self.similar(), self.describe())
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        items = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
+        graph = self.pruned if self.training else self.graph
+        rows = torch.cat([batch.users, items + self.data.n_users])
+        user, positive, negative = graph.mean_of_layers_at(self.table, self.layers, rows)[0].chunk(3)  # [b, d] each
+        like_positive, like_negative = F.embedding(items, self.similar()).chunk(2)
+        terms = {"bpr": bpr(user, positive + like_positive, negative + like_negative)}
+        if self.content_weight:
+            once, place = items.unique(return_inverse=True)
+            content = [F.embedding(place, self.project[name](one(once))).chunk(2) for name, one in self.content.items()]
+            terms["content"] = self.content_weight * torch.stack([bpr(user, *pair) for pair in content]).sum()
+        return terms
+
+
+def shares(names: list[str], modalities: str | None, weights: str | None) -> dict[str, float]:
+    """alpha of each modality."""
+    if weights is None:
+        paper = {"image": 0.1, "text": 0.9}
+        return paper if set(names) == set(paper) else {name: 1 / len(names) for name in names}
+    try:
+        numbers = [float(number) for number in weights.split("+")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != len(names) or modalities is None:
+        raise InputError(
+            f'weights = {weights!r} needs one number for each of modalities = {modalities!r}, joined by "+". '
+            'Name the modalities too, such as modalities="image+text", weights="0.1+0.9".'
+        )
+    return dict(zip(names, numbers))

@@ -1,0 +1,170 @@
+"""GRCN: content says which purchases to trust, and ID vectors travel along those."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.utils import softmax
+
+from ..data.dataset import Dataset
+from ..errors import one_of
+from ..graphs import purchases
+from ..learner import Batch, Learner, xavier
+from ..vectors import Embeddings, Features
+from .content import contents, projections
+from .edges import dots, spread, transposed
+from .losses import LENGTHS, bpr, length
+from .start import start_table
+
+
+class GRCN(Learner):
+    r"""GRCN from `"Graph-Refined Convolutional Network for Multimedia Recommendation with Implicit Feedback"
+    <https://arxiv.org/abs/2111.02036>`_, section 3.
+
+    In each modality, T rounds of routing draw a user's preference towards the items that agree with it,
+
+    .. math:: \bar i_m = \sigma(W_m i_m + b_m), \qquad p_{ui} = \mathrm{softmax}_{i \in N_u} u_m^\top \bar i_m, \qquad
+        u_m \leftarrow u_m + \sum_{i \in N_u} p_{ui}\, \bar i_m
+
+    A node gives to another by affinity times its own confidence c in the modality; the strongest modality decides,
+
+    .. math:: s_{i \to u} = \max_m c_i^m p_{ui}, \qquad
+        s_{u \to i} = \max_m c_u^m\, \mathrm{softmax}_{u \in N_i} u_m^\top \bar i_m
+
+    ID vectors travel along these. Their summed layers score, beside each modality's vectors (items alike), and are
+    trained with BPR and an L2 term:
+
+    .. math::
+        u_{id}^{(l+1)} = \sum_{i \in N_u} s_{i \to u}\, i_{id}^{(l)}, \qquad
+        u = \sum_l u_{id}^{(l)} \Big\Vert_m \Big(u_m + \sum_{i \in N_u} p_{ui}\, \bar i_m\Big)
+
+    Args:
+        data: a split dataset.
+        features: vectors of items.
+        dim, content_dim: d of ID vectors and c of u_m; scoring vectors are d + |M| c wide.
+        layers: of ID vectors.
+        iterations: T. Public code routes towards the items and throws that away, which amounts to 0.
+        weighting: ``"confidence"``, or the ``"max"`` or ``"mean"`` over modalities without c.
+        pruning: ``"soft"`` keeps every weight (paper, official commands), ``"hard"`` only those above 0 (the toolbox).
+        unit_vectors: scale ID vectors, content and, at every round, preferences to length 1 (public code).
+        l2: lambda, of the batch's ID vectors and preferences.
+        l2_reading: see ``losses.length``; public code has ``"mean"``.
+        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
+        start, start_scale, start_centre: of the ID vectors, see ``recommenders.start.start_table``.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        dim: int = 64,
+        content_dim: int = 64,
+        layers: int = 2,
+        iterations: int = 3,
+        weighting: str = "confidence",
+        pruning: str = "soft",
+        unit_vectors: bool = False,
+        l2: float = 1e-4,
+        l2_reading: str = "squared",
+        modalities: str | None = None,
+        missing: str = "mean",
+        learn_features: bool = False,
+        precision: str = "float32",
+        start: Embeddings | None = None,
+        start_scale: str = "keep",
+        start_centre: bool = False,
+    ) -> None:
+        one_of("weighting", weighting, ("confidence", "max", "mean"))
+        one_of("pruning", pruning, ("soft", "hard"))
+        one_of("l2_reading", l2_reading, LENGTHS)
+        super().__init__(data)
+        self.dim, self.content_dim, self.layers, self.iterations = dim, content_dim, layers, iterations
+        self.weighting, self.pruning, self.unit_vectors = weighting, pruning, unit_vectors
+        self.l2, self.l2_reading, self.modalities, self.missing = l2, l2_reading, modalities, missing
+        self.learn_features, self.precision = learn_features, precision
+        self.start_scale, self.start_centre = start_scale, start_centre
+        self.content = contents(
+            "GRCN", features, modalities, missing=missing, learn=learn_features, precision=precision
+        )
+        self.bought = purchases(data, normalisation="none")  # e edges by user
+        self.buyers, order = transposed(self.bought)  # the same by item
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", order.argsort(), persistent=False)
+        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))
+        self.preference = nn.ParameterDict({name: xavier(data.n_users, content_dim) for name in self.content})
+        self.project = projections(self.content, content_dim)
+        confidence = nn.Parameter(xavier(len(self.table), len(self.content)))  # c
+        self.confidence = confidence if weighting == "confidence" else None
+
+    order: Tensor
+    back: Tensor
+    propagates_content = True  # also before training
+
+    @staticmethod
+    def paper() -> dict[str, dict[str, Any]]:
+        """The commands of the official README, with the L2 term of its code; Kwai has pictures alone."""
+        common = {"iterations": 3, "pruning": "soft", "l2_reading": "mean", "lr": 1e-4, "batch_size": 1024}
+        of = {name: common | {"l2": l2} for name, l2 in (("TikTok", 1e-3), ("MovieLens", 1e-4))}
+        return of | {"Kwai": common | {"l2": 0.1, "modalities": "image"}}
+
+    def embed(self) -> Embeddings:
+        return Embeddings(*self.final(), self.describe())
+
+    def final(self) -> tuple[Tensor, Tensor]:
+        """What scores: [n_users, d + |M| c], [n_items, d + |M| c]."""
+        user_parts, item_parts, taken, given = [], [], [], []
+        for name in self.content:
+            user, item = self.prototypes(name)
+            likeness = dots(user, item, self.bought, self.buyers, self.order)  # [e] by user
+            taken.append(softmax(likeness, self.bought.row, num_nodes=self.data.n_users))  # p
+            given.append(softmax(likeness.index_select(0, self.order), self.buyers.row, num_nodes=self.data.n_items))
+            user_parts.append(user + self.to_users(taken[-1], item))
+            item_parts.append(item + self.to_items(given[-1], user))
+        ids = self.refined(torch.stack(taken, 1), torch.stack(given, 1))
+        return torch.cat([ids[0], *user_parts], 1), torch.cat([ids[1], *item_parts], 1)
+
+    def prototypes(self, name: str) -> tuple[Tensor, Tensor]:
+        """u_m after T rounds [n_users, c] and the items' content [n_items, c]."""
+        item = self.unit(F.leaky_relu(self.project[name](self.content[name]())))
+        user = self.unit(self.preference[name])
+        for _ in range(self.iterations):
+            likeness = dots(user, item, self.bought, self.buyers, self.order)
+            share = softmax(likeness, self.bought.row, num_nodes=self.data.n_users)
+            user = self.unit(user + self.to_users(share, item))
+        return user, item
+
+    def refined(self, to_users: Tensor, to_items: Tensor) -> tuple[Tensor, Tensor]:
+        """The summed layers of ID vectors, [n_users, d] and [n_items, d], from affinities [e, |M|] each way."""
+        sizes = [self.data.n_users, self.data.n_items]
+        if self.confidence is not None:
+            of_users, of_items = self.confidence.split(sizes)
+            to_users = to_users * F.embedding(self.bought.col, of_items)
+            to_items = to_items * F.embedding(self.buyers.col, of_users)
+        weights = [x.mean(1) if self.weighting == "mean" else x.amax(1) for x in (to_users, to_items)]
+        weights = [x.relu() for x in weights] if self.pruning == "hard" else weights
+        users, items = user, item = self.unit(self.table).split(sizes)
+        for _ in range(self.layers):
+            user, item = self.to_users(weights[0], item), self.to_items(weights[1], user)
+            users, items = users + user, items + item
+        return users, items
+
+    def unit(self, x: Tensor) -> Tensor:
+        return F.normalize(x) if self.unit_vectors else x
+
+    def to_users(self, weight: Tensor, items: Tensor) -> Tensor:
+        """Weighted sums over each user's items: weight [e] by user, items [n_items, d] -> [n_users, d]."""
+        return spread(weight, items, self.bought, self.buyers, self.order)
+
+    def to_items(self, weight: Tensor, users: Tensor) -> Tensor:
+        """Weighted sums over each item's buyers: weight [e] by item, users [n_users, d] -> [n_items, d]."""
+        return spread(weight, users, self.buyers, self.bought, self.back)
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        users, items = self.final()
+        both = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
+        terms = {"bpr": bpr(F.embedding(batch.users, users), *F.embedding(both, items).chunk(2))}
+        held = [F.embedding(batch.users, table) for table in (self.table, *self.preference.values())]
+        held.append(F.embedding(both + self.data.n_users, self.table))
+        return terms | {"l2": length(self.l2, *held, reading=self.l2_reading)}

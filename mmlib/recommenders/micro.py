@@ -1,0 +1,170 @@
+"""MICRO: item graphs mined from content, one a modality, fused by attention under a contrastive loss."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..data.dataset import Dataset
+from ..errors import InputError, one_of
+from ..kernels import nearest
+from ..learner import Batch
+from ..vectors import Embeddings, Features
+from .content import contents
+from .latent import NOT_OPTIONS, Neighbours, PlugIn, attention, normalised
+from .losses import exp_sums
+
+
+class MICRO(PlugIn):
+    r"""MICRO from `"Latent Structure Mining with Contrastive Modality Fusion for Multimedia Recommendation"
+    <https://arxiv.org/abs/2111.00678>`_.
+
+    Each modality m has the graph A^m of raw and transformed vectors (eq. 1-5; see :class:`LATTICE`). Item vectors
+    travel along it, attention fuses them, and they are added to those of the backbone:
+
+    .. math::
+        H^m_{(l)} = A^m H^m_{(l-1)}, \ H^m_{(0)} = X \ (6), \quad
+        \alpha^m_i = \mathrm{softmax}_m\, q^\top \tanh(W h^m_i + b) \ (7, 8), \quad
+        h_i = \sum_m \alpha^m_i h^m_i \ (9), \quad
+        \hat x_i = \tilde x_i + h_i / \|h_i\| \ (12)
+
+    The loss is L_BPR + beta L_C (eq. 15) and an L2 term; L_C (eq. 10) is the mean over items and modalities of
+    -(I(h^m_i, h_i) + I(h_i, h^m_i)) / 2:
+
+    .. math::
+        I(a_i, b_i) = \log \frac{e^{\cos(a_i, b_i) / \tau}}{e^{\cos(a_i, b_i) / \tau}
+            + \sum_{j \neq i} (e^{\cos(a_i, b_j) / \tau} + e^{\cos(a_i, a_j) / \tau})} \quad (11)
+
+    For the official code give ``normalisation="row", self_loops=True, skip=0.9, l2=1e-5, contrast="one-way",
+    learn_features=True``.
+
+    Args:
+        data: a split dataset.
+        features: vectors of items.
+        backbone, dim, layers, k, include_self, l2, l2_on, normalisation, self_loops, graph_gradient: as in
+            :class:`LATTICE`; what is said there of paper and official code holds here.
+        item_layers: L of eq. 6; 0 has no item graphs, h^m is then the transformed vector (eq. 4) itself.
+        inputs: H_(0), the item ``"ids"`` or the transformed ``"features"``.
+        skip: lambda; 0.9 in the official code.
+        contrast_weight: beta; 0 leaves L_C out.
+        contrast: ``"mutual"`` (eq. 10), or ``"one-way"``: only I(h^m_i, h_i), summed over modalities (official code).
+        contrast_items: i and j of eq. 10-11: ``"all"`` (paper; on a CPU seconds a step), or those of a ``"batch"``.
+        temperature: tau.
+        modalities, missing, learn_features, precision, start, start_scale, start_centre, options: as there.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        backbone: str = "lightgcn",
+        dim: int = 64,
+        layers: int = 2,
+        item_layers: int = 1,
+        inputs: str = "ids",
+        k: int = 10,
+        skip: float = 0.7,
+        include_self: bool = True,
+        contrast_weight: float = 0.03,
+        contrast: str = "mutual",
+        contrast_items: str = "all",
+        temperature: float = 0.5,
+        l2: float = 1e-4,
+        l2_on: str = "final",
+        normalisation: str = "symmetric",
+        self_loops: bool = False,
+        graph_gradient: str = "first",
+        modalities: str | None = None,
+        missing: str = "mean",
+        learn_features: bool = False,
+        precision: str = "float32",
+        start: Embeddings | None = None,
+        start_scale: str = "keep",
+        start_centre: bool = False,
+        **options: Any,
+    ) -> None:
+        chosen = {name: value for name, value in locals().items() if name not in NOT_OPTIONS}
+        one_of("inputs", inputs, ("ids", "features"))
+        one_of("contrast", contrast, ("mutual", "one-way"))
+        one_of("contrast_items", contrast_items, ("all", "batch"))
+        if temperature <= 0 or (item_layers == 0 and inputs == "ids"):
+            raise InputError(f"temperature={temperature} must be above 0; item_layers=0 needs inputs='features'.")
+        content = contents("MICRO", features, modalities, missing=missing, learn=learn_features, precision=precision)
+        super().__init__(data, content, chosen, options)
+        self.contrast_weight, self.temperature = contrast_weight, temperature
+        self.attention = None if len(content) == 1 else attention(dim)
+
+    @staticmethod
+    def paper() -> dict[str, dict[str, Any]]:
+        """Section 3.1.4; the number of layers is the official code's."""
+        common = {"dim": 64, "layers": 2, "item_layers": 1, "k": 10, "skip": 0.7, "temperature": 0.5, "l2": 1e-4}
+        common |= {"contrast_weight": 0.03, "lr": 5e-4, "batch_size": 1024}
+        return {name: dict(common) for name in ("Clothing", "Sports", "Baby")}
+
+    @staticmethod
+    def variants() -> dict[str, dict[str, Any]]:
+        """The rows of table 3 (section 3.3). How CF+feats fuses is not said: by the attention, here."""
+        return {
+            "CF+feats": {"inputs": "features", "item_layers": 0, "contrast_weight": 0.0},
+            "MICRO/feats": {"inputs": "features"},
+            "MICRO w/o contrast": {"contrast_weight": 0.0},
+            "MICRO": {},
+        }
+
+    def adjacency(self, *, anew: bool) -> dict[str, Neighbours]:
+        """Eq. 5: raw and learnt graph side by side, 2 k neighbours an item: modality -> [n, n]."""
+        found = {}
+        for name, one in self.latent().items() if self.item_layers else ():
+            index, similarity = one.learnt(anew=anew)
+            weight = [self.skip * one.weight, (1 - self.skip) * normalised(index, similarity)]
+            found[name] = Neighbours(torch.cat([one.index, index], 1), torch.cat(weight, 1))
+        return found
+
+    def views(self, graphs: dict[str, Any], items: Tensor | None = None) -> Tensor:
+        """Eq. 6, h^m of ``items`` [b], or of all: [M, b, d]."""
+        found, asked = [], None if self.item_layers else items  # without graphs no other item is needed
+        for name, one in self.latent().items():
+            h = one.transformed(asked) if self.inputs == "features" else self.network.table[self.data.n_users :]
+            for _ in range(self.item_layers):
+                h = graphs[name] @ h
+            found.append(h if items is None or asked is not None else F.embedding(items, h))
+        return torch.stack(found)
+
+    def fused(self, views: Tensor) -> Tensor:
+        """Eq. 7-9: [M, b, d] -> [b, d]."""
+        return views[0] if self.attention is None else (self.attention(views).softmax(0) * views).sum(0)
+
+    def item_vectors(self, graphs: dict[str, Any], items: Tensor | None = None) -> Tensor:
+        return self.fused(self.views(graphs, items))
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        idle, graphs = bool(self.fixed), self.graphs()
+        place = torch.stack([batch.positives, batch.negatives[:, 0]])  # [2, b]
+        once = None
+        if self.contrast_items == "batch" or not self.contrast_weight:
+            once, place = place.unique(return_inverse=True)
+        views = self.views(graphs, once)  # [M, items, d]
+        fused = self.fused(views)
+        terms = self.terms(batch, F.embedding(place, fused), idle)
+        if self.contrast_weight:
+            terms["contrast"] = self.contrast_weight * self.disagreement(views, fused)
+        return terms
+
+    def disagreement(self, views: Tensor, fused: Tensor) -> Tensor:
+        """L_C, eq. 10-11, of views [M, b, d] and their fusion [b, d]; all e are divided by exp(1 / tau)."""
+        b, parts = nearest.unit(fused), []
+        among_b = self.others(b)
+        for a in map(nearest.unit, views):
+            right = ((a * b).sum(1) - 1) / self.temperature  # [b]
+            of_a, of_b = exp_sums(a, b, 1 / self.temperature)
+            parts.append((of_a + self.others(a)).log() - right)
+            if self.contrast == "mutual":
+                parts.append((of_b + among_b).log() - right)
+        loss = torch.stack(parts).mean(1)
+        return loss.mean() if self.contrast == "mutual" else loss.sum()
+
+    def others(self, a: Tensor) -> Tensor:
+        """The sum over j != i of exp(cos(a_i, a_j) / tau) in eq. 11: [b, d] -> [b]."""
+        return exp_sums(a, a, 1 / self.temperature)[0] - (((a * a).sum(1) - 1) / self.temperature).exp()

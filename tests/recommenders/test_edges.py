@@ -1,0 +1,40 @@
+"""Learnt edge weights against dense matrices, forwards and backwards."""
+
+import pytest
+import torch
+
+from mmlib.graphs import Graph
+from mmlib.recommenders.edges import dots, spread, transposed
+
+
+@pytest.fixture
+def graph() -> Graph:
+    row, col = torch.tensor([3, 0, 0, 2, 3, 3]), torch.tensor([1, 4, 0, 1, 0, 2])
+    return Graph.from_edges(row, col, torch.arange(1.0, 7), 4, 5)  # row 1 and column 3 are empty
+
+
+def test_the_order_leads_to_the_transpose(graph) -> None:
+    transpose, order = transposed(graph)
+    assert (transpose.n_rows, transpose.n_cols) == (5, 4)
+    torch.testing.assert_close(transpose.csr.to_dense(), graph.csr.to_dense().T)
+    assert torch.equal(graph.weight[order], transpose.weight)
+    assert torch.equal(graph.row[order], transpose.col)
+
+
+def test_dots_and_spread_are_those_of_dense_matrices(graph) -> None:
+    torch.manual_seed(0)
+    a, b, x = torch.randn(4, 3), torch.randn(5, 3), torch.randn(5, 2)
+    to_each, to_sum = torch.randn(6), torch.randn(4, 2)
+    found = [one.clone().requires_grad_() for one in (a, b, x)]
+    expected = [one.clone().requires_grad_() for one in (a, b, x)]
+    ways = (graph, *transposed(graph))
+    weight = dots(found[0], found[1], *ways)
+    y = spread(weight, found[2], *ways)
+    all_dots = expected[0] @ expected[1].T
+    dense = torch.zeros(4, 5).index_put((graph.row, graph.col), all_dots[graph.row, graph.col])
+    torch.testing.assert_close(weight, all_dots[graph.row, graph.col])
+    torch.testing.assert_close(y, dense @ expected[2])
+    ((weight * to_each).sum() + (y * to_sum).sum()).backward()
+    ((all_dots[graph.row, graph.col] * to_each).sum() + ((dense @ expected[2]) * to_sum).sum()).backward()
+    for one, other in zip(found, expected):
+        torch.testing.assert_close(one.grad, other.grad)

@@ -1,0 +1,179 @@
+"""MICRO against dense matrices and loops over the paper's equations."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from mmlib.errors import InputError
+from mmlib.recommenders import MICRO
+from mmlib.recommenders.losses import exp_sums
+from mmlib.vectors import Features
+
+from .test_lattice import (
+    BATCH,
+    NGCF,
+    agree,
+    both,
+    build,
+    by_rows,
+    collaborative,
+    content,
+    expected_terms,
+    numbers,
+    tiny,
+)
+
+__all__ = ["content", "tiny"]  # fixtures
+
+
+def views(model: MICRO, content: Features) -> list[Tensor]:
+    """Eq. 5-6: H^m of all items, for each modality."""
+    found = []
+    for name in model.modal:
+        raw, learnt = both(model, content, name)
+        a = model.skip * by_rows(raw) + (1 - model.skip) * by_rows(learnt)
+        project = model.modal[name].project
+        transformed = content.filled(name) @ project.weight.T + project.bias
+        h = transformed if model.inputs == "features" else model.network.table[4:]
+        for _ in range(model.item_layers):
+            h = a @ h
+        found.append(h)
+    return found
+
+
+def fused(model: MICRO, found: list[Tensor]) -> Tensor:
+    """Eq. 7-9."""
+    if len(found) == 1:
+        return found[0]
+    w, b, q = model.attention[0].weight, model.attention[0].bias, model.attention[2].weight[0]
+    rows = []
+    for i in range(len(found[0])):
+        score = [torch.exp(q @ torch.tanh(w @ h[i] + b)) for h in found]
+        rows.append(sum(one / sum(score) * h[i] for one, h in zip(score, found)))
+    return torch.stack(rows)
+
+
+def cosine(x: Tensor, y: Tensor) -> Tensor:
+    return x @ y / (x.norm() * y.norm())
+
+
+def information(a: Tensor, b: Tensor, i: int, t: float) -> Tensor:
+    """Eq. 11 for rows i of a and b."""
+    right = torch.exp(cosine(a[i], b[i]) / t)
+    wrong = [torch.exp(cosine(a[i], b[j]) / t) + torch.exp(cosine(a[i], a[j]) / t) for j in range(len(a)) if j != i]
+    return torch.log(right / (right + sum(wrong)))
+
+
+def contrast(model: MICRO, found: list[Tensor], h: Tensor, items: list[int]) -> Tensor:
+    """Eq. 10, or what the official code has in its place."""
+    h, total, t = h[items], torch.zeros(()), model.temperature
+    for one in found:
+        own = one[items]
+        for i in range(len(items)):
+            if model.contrast == "mutual":
+                pair = information(own, h, i, t) + information(h, own, i, t)
+                total = total - pair / 2 / len(found) / len(items)
+            else:
+                total = total - information(own, h, i, t) / len(items)
+    return total
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"contrast": "one-way", "normalisation": "row", "self_loops": True},
+        {"contrast_items": "batch", "backbone": "mf", "temperature": 0.1},
+        {"contrast_weight": 0.0, "item_layers": 2, "l2_on": "parameters"},
+        {"inputs": "features", "graph_gradient": "every"},
+        {"inputs": "features", "item_layers": 0, "contrast_weight": 0.0},
+        {"inputs": "features", "item_layers": 0, "contrast_items": "batch"},
+        {"modalities": "text", "include_self": False},
+        NGCF | {"contrast_items": "batch"},
+    ],
+    ids=str,
+)
+def test_micro_follows_its_equations(tiny, content, options: dict) -> None:
+    model = build(tiny, content, MICRO, **({"contrast_weight": 0.7} | options))
+    found = views(model, content)
+    h = fused(model, found)
+    expected = expected_terms(model, h)
+    if model.contrast_weight:
+        items = list(range(6)) if model.contrast_items == "all" else [0, 1, 2, 3, 4, 5]  # the batch has all six
+        expected["contrast"] = 0.7 * contrast(model, found, h, items)
+    agree(model, model.loss(BATCH), expected)
+    vectors, x = model.embed(), collaborative(model)
+    torch.testing.assert_close(vectors.users, x[:4])
+    torch.testing.assert_close(vectors.items, x[4:] + h / h.norm(dim=1, keepdim=True), atol=1e-5, rtol=1e-4)
+
+
+def test_contrast_over_a_batch_knows_its_items_only(tiny, content) -> None:
+    model = build(tiny, content, MICRO, contrast_items="batch", contrast_weight=1.0)
+    few = type(BATCH)(BATCH.users[:2], BATCH.positives[:2], BATCH.negatives[:2])  # items 0, 1, 3 and 4
+    found = views(model, content)
+    expected = contrast(model, found, fused(model, found), [0, 1, 3, 4])
+    assert numbers(model.loss(few))["contrast"] == pytest.approx(float(expected.detach()), rel=1e-4)
+
+
+def test_after_the_first_batch_only_the_attention_and_the_vectors_learn(tiny, content) -> None:
+    model = build(tiny, content, MICRO)
+    model.start_epoch(1)
+    first = numbers(model.loss(BATCH))
+    again = model.loss(BATCH)
+    assert numbers(again) == pytest.approx(first, rel=1e-5)
+    sum(again.values()).backward()
+    for name, parameter in model.named_parameters():
+        assert (parameter.grad.abs().sum() > 0) == (not name.startswith("modal")), name
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_sums_of_exponentials_match_the_whole_matrix(same: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    a = torch.randn(7, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    b = a if same else torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    whole = torch.exp(2.5 * (a @ b.T - 1))
+    rows, columns = exp_sums(a, b, 2.5, block=3)
+    torch.testing.assert_close(rows, whole.sum(1))
+    torch.testing.assert_close(columns, whole.sum(0))
+    weight_a, weight_b = torch.randn(7, generator=generator).double(), torch.randn(len(b), generator=generator).double()
+    ours = torch.autograd.grad((weight_a * rows).sum() + (weight_b * columns).sum(), {a, b})
+    theirs = torch.autograd.grad((weight_a * whole.sum(1)).sum() + (weight_b * whole.sum(0)).sum(), {a, b})
+    for one, other in zip(ours, theirs):
+        torch.testing.assert_close(one, other)
+    if not same:
+        (only,) = torch.autograd.grad(exp_sums(a, b, 2.5, block=3)[0].sum(), [b])
+        torch.testing.assert_close(only, torch.autograd.grad(torch.exp(2.5 * (a @ b.T - 1)).sum(), [b])[0])
+
+
+def test_few_items_and_a_low_temperature_stay_finite(tiny, content) -> None:
+    model = build(tiny, content, MICRO, temperature=0.05)
+    terms = model.loss(BATCH)
+    assert all(math.isfinite(term) for term in numbers(terms).values())
+    for gradient in torch.autograd.grad(sum(terms.values()), list(model.parameters())):
+        assert torch.isfinite(gradient).all()
+
+
+def test_variants_and_the_settings_of_the_paper_are_options(tiny, content) -> None:
+    assert list(MICRO.variants()) == ["CF+feats", "MICRO/feats", "MICRO w/o contrast", "MICRO"]
+    terms = {name: build(tiny, content, MICRO, **one).loss(BATCH) for name, one in MICRO.variants().items()}
+    assert {name for name, one in terms.items() if "contrast" in one} == {"MICRO", "MICRO/feats"}
+    for options in MICRO.paper().values():
+        model = MICRO(tiny, content, **{name: one for name, one in options.items() if name not in ("lr", "batch_size")})
+        assert (model.describe()["skip"], model.describe()["temperature"], model.describe()["l2"]) == (0.7, 0.5, 1e-4)
+
+
+def test_wrong_options_are_refused(tiny, content) -> None:
+    for options, message in (
+        ({"item_layers": 0}, "inputs='features'"),
+        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"contrast": "both"}, "contrast"),
+        ({"contrast_items": "some"}, "contrast_items"),
+        ({"inputs": "text"}, "inputs"),
+        ({"item_layers": -1, "inputs": "features"}, "item_layers=-1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            MICRO(tiny, content, **options)
+    with pytest.raises(InputError, match="give it features"):
+        MICRO(tiny)

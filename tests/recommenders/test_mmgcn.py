@@ -1,0 +1,167 @@
+"""MMGCN against a loop over its layers, node by node."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mmlib.errors import InputError
+from mmlib.learner import Batch
+from mmlib.recommenders import MMGCN
+from mmlib.vectors import Embeddings, Features
+
+from ..conftest import make_dataset
+
+PAIRS = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 3), (2, 0), (2, 4), (2, 1)]  # nobody buys item 5, user 3 buys nothing
+BOUGHT = {u: [i for v, i in PAIRS if v == u] for u in range(4)}
+BUYERS = {i: [u for u, j in PAIRS if j == i] for i in range(6)}
+
+
+@pytest.fixture
+def tiny():
+    return make_dataset(np.array([*PAIRS, (1, 0), (3, 3)]), ["train"] * len(PAIRS) + ["valid", "test"], 4, 6)
+
+
+@pytest.fixture
+def content() -> Features:
+    generator = torch.Generator().manual_seed(0)
+    item = {name: torch.randn(6, width, generator=generator) for name, width in (("text", 3), ("image", 5))}
+    present = {name: torch.ones(6, dtype=torch.bool) for name in item}
+    present["image"][4] = False
+    return Features(item, present)
+
+
+def batch_of() -> Batch:
+    return Batch(torch.tensor([0, 1, 2, 0]), torch.tensor([1, 3, 4, 2]), torch.tensor([[4], [0], [5], [4]]))
+
+
+def triples() -> list[tuple[int, int, int]]:
+    batch = batch_of()
+    return list(zip(batch.users.tolist(), batch.positives.tolist(), batch.negatives[:, 0].tolist()))
+
+
+def mean_bpr(users: torch.Tensor, items: torch.Tensor) -> float:
+    margins = [float(users[u] @ (items[i] - items[j])) for u, i, j in triples()]
+    return sum(math.log1p(math.exp(-margin)) for margin in margins) / len(margins)
+
+
+def detached(terms: dict[str, torch.Tensor]) -> dict[str, float]:
+    return {name: float(term.detach()) for name, term in terms.items()}
+
+
+def squares(*vectors: torch.Tensor) -> float:
+    return sum(float(x.detach().pow(2).sum()) for x in vectors)
+
+
+def build(data, content, **options) -> MMGCN:
+    torch.manual_seed(0)
+    model = MMGCN(data, content, **({"dim": 2, "content_dim": 4, "l2": 0.1} | options))
+    for parameter in model.parameters():
+        parameter.data.normal_()
+    return model
+
+
+def by_hand(model: MMGCN, content: Features) -> tuple[torch.Tensor, torch.Tensor]:
+    """Eq. 1-9 for one node after the other."""
+    neighbours = [[4 + i for i in BOUGHT[u]] for u in range(4)] + [BUYERS[i] for i in range(6)]
+    total = torch.zeros(10, 2)
+    for name in model.content:
+        x = [*getattr(model, f"preference_{name}").detach()]
+        for i in range(6):
+            f = content.filled(name)[i]
+            map_ = model.project[name]
+            x.append(map_.weight.detach() @ f + map_.bias.detach() if model.content_dim else f)
+        if model.unit_inputs:
+            x = [vector / vector.norm() for vector in x]
+        for hop in model.hops[name]:
+            w1, w2, w3 = (layer.weight.detach() for layer in (hop.gather, hop.keep, hop.combine))
+            b2, b3 = (0 if layer.bias is None else layer.bias.detach() for layer in (hop.keep, hop.combine))
+            after = []
+            for node in range(10):
+                given = [w1 @ x[other] for other in neighbours[node]] or [torch.zeros(2)]
+                h = sum(given) / len(given) if model.aggregation == "mean" else torch.stack(given).amax(0)
+                h = F.leaky_relu(h)
+                own = F.leaky_relu(w2 @ x[node] + b2) + model.table.detach()[node]
+                if model.combination == "concat":
+                    after.append(F.leaky_relu(w3 @ torch.cat([h, own]) + b3))
+                else:
+                    after.append(F.leaky_relu(w3 @ h + b3 + own))
+            x = after
+        total += torch.stack(x)
+    if model.fusion == "mean":
+        total /= len(model.content)
+    return total[:4], total[4:]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"layers": 3, "modalities": "image"},
+        {"content_dim": 0},
+        {"aggregation": "max"},
+        {"combination": "concat"},
+        {"fusion": "mean", "bias": True, "unit_inputs": True},
+    ],
+)
+def test_vectors_and_loss_follow_the_equations(tiny, content, options) -> None:
+    model = build(tiny, content, **options)
+    users, items = by_hand(model, content)
+    vectors = model.embed()
+    torch.testing.assert_close(vectors.users.detach(), users)
+    torch.testing.assert_close(vectors.items.detach(), items)
+    terms = detached(model.loss(batch_of()))
+    assert terms["bpr"] == pytest.approx(mean_bpr(users, items), rel=1e-5)
+    held = 0.0
+    for u, i, j in triples():
+        held += squares(model.table[u], model.table[4 + i], model.table[4 + j])
+        held += squares(*(getattr(model, f"preference_{name}")[u] for name in model.content))
+    assert terms["l2"] == pytest.approx(0.1 / 2 * held / 4, rel=1e-5)
+
+
+def test_gradients_of_the_maximum_are_those_of_the_loop(tiny, content) -> None:
+    model = build(tiny, content, aggregation="max", layers=1)
+    model.final().pow(2).sum().backward()
+    step = 1e-2 * torch.randn_like(model.table)
+    expected = float((model.table.grad * step).sum())
+    values = []
+    for sign in (1, -1):
+        model.table.data += sign * step
+        values.append(squares(*by_hand(model, content)))
+        model.table.data -= sign * step
+    assert (values[0] - values[1]) / 2 == pytest.approx(expected, rel=1e-2)
+
+
+def test_frozen_ids_are_saved_but_not_trained(tiny, content) -> None:
+    model = build(tiny, content, frozen_ids=True)
+    trained = {name for name, _ in model.named_parameters()}
+    assert not any("table" in name or "preference" in name for name in trained)
+    assert {"table", "preference_text", "preference_image"} <= set(model.state_dict())
+    assert set(model.loss(batch_of())) == {"bpr"}
+    users, items = by_hand(model, content)
+    torch.testing.assert_close(model.embed().users.detach(), users)
+    torch.testing.assert_close(model.embed().items.detach(), items)
+
+
+def test_features_may_be_learnt_and_ids_started(tiny, content) -> None:
+    assert not any("content" in name for name, _ in build(tiny, content).named_parameters())
+    learnt = build(tiny, content, learn_features=True)
+    learnt.loss(batch_of())["bpr"].backward()
+    assert learnt.content["image"].vectors.grad.abs().sum() > 0
+    near, exact = (build(tiny, content, precision=precision).embed() for precision in ("bfloat16", "float32"))
+    torch.testing.assert_close(near.items, exact.items, atol=0.5, rtol=0.1)
+    start = Embeddings(torch.randn(4, 2), torch.randn(6, 2))
+    assert torch.equal(MMGCN(tiny, content, dim=2, start=start).table.data, torch.cat([start.users, start.items]))
+
+
+def test_wrong_options_are_refused(tiny, content) -> None:
+    with pytest.raises(InputError, match="MMGCN reads pictures and words"):
+        MMGCN(tiny)
+    for wrong in ({"combination": "False"}, {"aggregation": "add"}, {"fusion": "max"}, {"layers": 0}):
+        with pytest.raises(InputError, match=next(iter(wrong))):
+            MMGCN(tiny, content, **wrong)
+    for options in MMGCN.paper().values():
+        kept = {name: value for name, value in options.items() if name not in ("lr", "batch_size")}
+        assert MMGCN(tiny, content, **kept).embed().dim == 64
