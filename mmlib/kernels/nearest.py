@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from . import rank
+from . import dense, rank
 from .sample import Seen
 
 
@@ -11,7 +11,7 @@ from .sample import Seen
 def top_k(x: Tensor, k: int, *, block: int = 1024, include_self: bool = False) -> tuple[Tensor, Tensor]:
     """Find the ``k`` rows with the largest cosine to each row.
 
-    Ranks the rows of unit length against each other with :func:`mmlib.kernels.rank.top_k`.
+    Ranks the rows of unit length against each other with :func:`mmlib.kernels.rank.top_k_by`.
     Letters: n = rows, d = width, b = block. O(n^2 d) time, O(b n + n k + n d) memory. No gradient.
 
     Args:
@@ -33,7 +33,10 @@ def top_k(x: Tensor, k: int, *, block: int = 1024, include_self: bool = False) -
     each = torch.arange(n, device=x.device)
     itself = None if include_self else Seen(torch.arange(n + 1, device=x.device), each, n, n)
     x = unit(x)
-    indices, cosine = rank.top_k(x, x, k, seen=itself, block=block)
+    if not x.isfinite().all():
+        raise ValueError("x holds NaN or infinity, so no row has a nearest one")
+    cosines = lambda rows: dense.linear(x[rows], x)  # noqa: E731
+    indices, cosine = rank.top_k_by(cosines, each, n, k, seen=itself, block=block, dtype=x.dtype)
     return indices, cosine.clamp_(-1, 1).masked_fill_(indices < 0, -torch.inf)
 
 

@@ -61,13 +61,15 @@ def top_k_by(
     *,
     seen: Seen | None = None,
     block: int = 512,
+    dtype: torch.dtype = torch.float32,
 ) -> tuple[Tensor, Tensor]:
     """The same for scores that are no dot product: ``score`` gives those of a block of users.
 
     Args:
-        score: from user ids [b] to [b, n_items] float32, on the device of ``rows``.
+        score: from user ids [b] to [b, n_items], on the device of ``rows``.
         rows: [n] user ids.
         k, seen, block: as in :func:`top_k`.
+        dtype: of the scores.
 
     Returns:
         As :func:`top_k`.
@@ -83,7 +85,7 @@ def top_k_by(
             raise ValueError(f"the scores of {stop - start} users {what}; they must be {list(out.shape)} numbers")
         out.copy_(found)
 
-    return _ranked(fill, len(rows), n_items, k, seen, rows, block, rows.device, torch.float32)
+    return _ranked(fill, len(rows), n_items, k, seen, rows, block, rows.device, dtype)
 
 
 def _ranked(

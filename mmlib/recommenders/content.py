@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, one_of
 from ..graphs import Graph, nearest_neighbours
+from ..kernels import dense
 from ..kernels.nearest import unit
 from ..vectors import Features
 
@@ -65,7 +66,7 @@ class Projection(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return F.linear(x, self.weight.to(x.dtype), bias).float()
+        return dense.linear(x, self.weight.to(x.dtype), bias).float()
 
 
 def contents(
