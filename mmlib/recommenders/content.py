@@ -99,14 +99,6 @@ def contents(
     return nn.ModuleDict(made)
 
 
-def neighbours(content: nn.ModuleDict, k: int, **options: object) -> dict[str, Graph]:
-    """The nearest-neighbour graph of every modality, see ``graphs.nearest_neighbours``: modality -> [n, n]."""
-    return {
-        name: nearest_neighbours(one().detach().float(), k, **options)  # type: ignore[arg-type]
-        for name, one in content.items()
-    }
-
-
 def similar_items(content: nn.ModuleDict, k: int, **options: object) -> dict[str, Graph]:
     """The frozen item graphs of FREEDOM, MGCN and AlignRec: modality -> [n, n].
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmlib.errors import InputError
-from mmlib.recommenders.content import Projection, contents, neighbours
+from mmlib.recommenders.content import Projection, contents
 from mmlib.recommenders.losses import bpr, length
 
 
@@ -34,12 +34,6 @@ def test_projection_of_some_or_all_items(features, precision: str) -> None:
     everything.sum().backward()
     assert project.weight.grad is not None
     assert project.weight.grad.dtype == torch.float32
-
-
-def test_neighbours_of_each_modality(features) -> None:
-    graphs = neighbours(contents("X", features), 3)
-    assert {name: graph.n_rows for name, graph in graphs.items()} == {"text": 20, "image": 20}
-    assert (graphs["text"].degrees() == 3).all()
 
 
 def test_losses_in_plain_numbers() -> None:
