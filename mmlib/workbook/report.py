@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Mapping
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..errors import InputError
 from ..files import read_json
 
+if TYPE_CHECKING:
+    from ..evaluation import Comparison
+
+MOST = 60  # comparisons in one picture
 SHOWN = ("recall@20", "ndcg@20")
 
 
@@ -31,14 +35,22 @@ def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
     return write_report(pages, folder / "report.html", title=title, summary_html=summary, audit_html=after)
 
 
-def write_sweep_index(folder: Path, about: str, rows: pd.DataFrame, compared: pd.DataFrame | None = None) -> Path:
+def write_sweep_index(
+    folder: Path,
+    about: str,
+    rows: pd.DataFrame,
+    compared: pd.DataFrame | None = None,
+    how: Mapping[str, Any] | None = None,
+) -> Path:
     """Write ``index.html`` of a sweep.
 
     Args:
         rows: as in ``runs.parquet``.
-        compared: from ``sweep.compare``, shown above the runs.
+        compared: from ``sweep.compare``, drawn and listed above the runs.
+        how: what ``sweep.compare`` was asked: ``baseline`` and ``metric``.
     """
     from ..show.html import write_index
+    from ..show.numbers import comparison
 
     metrics = [str(name) for name in rows if "/" in str(name) and rows[name].dtype.kind in "if"]
     shown = [name for name in metrics if name.endswith(SHOWN)] or [n for n in metrics if not n.endswith(_PARTS)][:8]
@@ -50,7 +62,26 @@ def write_sweep_index(folder: Path, about: str, rows: pd.DataFrame, compared: pd
     above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared))
     table = rest.rename(columns=_short_names(shown)).assign(report=reports, error=rows["error"].str.partition("\n")[0])
     names = list(_short_names(shown).values())
-    return write_index(table, folder / "index.html", title=folder.name, comparisons_html=above, metrics=names)
+    drawn = [] if compared is None or len(compared) > MOST else [comparison(_comparisons(compared, how or {}))]
+    return write_index(
+        table, folder / "index.html", title=folder.name, comparisons_html=above, figures=drawn, metrics=names
+    )
+
+
+def _comparisons(compared: pd.DataFrame, how: Mapping[str, Any]) -> list["Comparison"]:
+    """The rows as comparisons, named by what is held equal and what varies."""
+    from ..evaluation import Comparison
+
+    columns = list(compared)
+    names = columns[: columns.index("slice")]
+    baseline, metric = str(how.get("baseline", "random")), str(how.get("metric", "recall@20"))
+    rows = []
+    for row in compared.to_dict("records"):
+        held = ", ".join(f"{name} {row[name]}" for name in names[:-1])
+        first = f"{row[names[-1]]} ({held})" if held else str(row[names[-1]])
+        means = row["mean"], row["mean of baseline"], row["difference"], row["low"], row["high"], row["p"]
+        rows.append(Comparison(first, baseline, row["slice"], metric, *means, row["users"], row["seeds"]))
+    return rows
 
 
 def compared_table(compared: pd.DataFrame) -> str:

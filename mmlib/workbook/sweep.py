@@ -87,7 +87,7 @@ def collect(folder: Path) -> pd.DataFrame:
             compared = compare(folder, **about["compare"])
         except InputError as error:
             text = f"{text} No comparison yet: {error}".strip()
-    write_sweep_index(folder, text, table, compared)
+    write_sweep_index(folder, text, table, compared, about["compare"])
     return table
 
 
