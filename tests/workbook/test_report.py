@@ -55,3 +55,16 @@ def test_only_what_is_sure_is_bold():
     assert "<b>+0.1000 [+0.0500, +0.1500]</b>" in table
     assert "<td>-0.1000 [" in table
     assert "&lt;i&gt;" in table
+
+
+def test_comparisons_are_drawn_with_their_names(tmp_path: Path):
+    rows = pd.DataFrame({"run": ["a"], "status": ["done"], "error": [""], "folder": [str(tmp_path / "a")]})
+    row = {"recommender": "bpr", "start": "mmcpr", "slice": "all", "mean": 0.3, "mean of baseline": 0.2}
+    row |= {"difference": 0.1, "low": 0.05, "high": 0.15, "p": 0.01, "p (Holm)": 0.02, "users": 5, "seeds": 3}
+    how = {"baseline": "random", "metric": "ndcg@20"}
+    page = write_sweep_index(tmp_path, "", rows, pd.DataFrame([row]), how).read_text()
+    assert page.count('class="plotly-graph-div"') == 1
+    assert "mmcpr (recommender bpr) \\u2212 random" in page or "mmcpr (recommender bpr) − random" in page
+    assert "ndcg@20, all: +0.1000" in page
+    many = write_sweep_index(tmp_path, "", rows, pd.DataFrame([row] * 61), how).read_text()
+    assert 'class="plotly-graph-div"' not in many  # nobody reads a picture of so many lines
