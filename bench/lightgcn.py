@@ -28,7 +28,8 @@ def made_up(n_users: int = 19_445, n_items: int = 7_050, n: int = 160_792, seed:
     from mmlib.data.splits import random_by_user
 
     rng = np.random.default_rng(seed)
-    users = np.concatenate([np.repeat(np.arange(n_users), 5), rng.integers(0, n_users, n)])
+    more = max(0, int(1.13 * (n - 5 * n_users)))  # some come twice, and count once
+    users = np.concatenate([np.repeat(np.arange(n_users), 5), rng.integers(0, n_users, more)])
     items = np.minimum(n_items * rng.beta(0.5, 2.5, len(users)), n_items - 1).astype(np.int64)
     pairs = np.unique(np.stack([users, items], 1), axis=0)
     table = pd.DataFrame({"user": pairs[:, 0], "item": pairs[:, 1], "part": ""})

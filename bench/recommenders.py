@@ -33,7 +33,7 @@ from mmlib.vectors import Features
 
 REGIONS = ("sampling", "optimiser", "ranking")  # whatever runs inside; the rest is told by its kind
 GRAPH = ("embedding_bag", "sparse", "spmm", "csr")
-PROJECTION = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn_linear")
+PROJECTION = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn::", "mkldnn_linear")
 COLUMNS = ("sampling", "graph", "projection", "loss", "optimiser", "ranking")
 
 

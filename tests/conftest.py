@@ -3,6 +3,10 @@
 import os
 
 os.environ.setdefault("MMLIB_PROGRESS", "off")
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers that each use all cores hold each other up
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
+    )
 
 import numpy as np
 import pandas as pd

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from mmlib.errors import InputError
+from mmlib.graphs import nearest_neighbours
 from mmlib.recommenders import FREEDOM
-from mmlib.recommenders.content import by_row_sums, contents, neighbours, similar_items
+from mmlib.recommenders.content import by_row_sums, contents, similar_items
 from mmlib.vectors import Embeddings
 
 from .naive import (
@@ -114,7 +115,7 @@ def test_each_epoch_draws_anew_and_without_pruning_none() -> None:
 
 
 def test_a_directed_graph_is_normalised_by_its_row_sums() -> None:
-    graph = neighbours(contents("X", content_of_ten()), 2, normalisation="none")["text"]
+    graph = nearest_neighbours(contents("X", content_of_ten())["text"](), 2, normalisation="none")
     dense = graph.csr.to_dense()
     degree = dense.sum(1)
     scale = torch.where(degree > 0, degree.clamp(min=1e-12).rsqrt(), 0)
