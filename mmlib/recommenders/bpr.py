@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from ..data.dataset import Dataset
 from ..learner import Batch, Learner
 from ..vectors import Embeddings, Features
+from .losses import bpr, length
 from .start import start_table
 
 
@@ -54,8 +55,7 @@ class BPR(Learner):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         final, ego = self.gathered(self.rows(batch))  # [3, b, d] each
         user, positive, negative = final
-        margin = (user * (positive - negative)).sum(1)  # [b]
-        return {"bpr": F.softplus(-margin).mean(), "l2": self.l2 * 0.5 * ego.pow(2).sum() / len(margin)}
+        return {"bpr": bpr(user, positive, negative), "l2": length(self.l2, *ego)}
 
     def gathered(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The vectors that score and the layer-0 vectors at ``rows`` [3, b]: [3, b, d] each."""

@@ -9,11 +9,11 @@ from torch import Tensor
 from ..data.dataset import Dataset
 from ..errors import InputError, one_of
 from ..kernels import nearest
+from ..kernels.contrast import exp_sums
 from ..learner import Batch
 from ..vectors import Embeddings, Features
 from .content import contents
 from .latent import NOT_OPTIONS, Neighbours, PlugIn, attention, normalised
-from .losses import exp_sums
 
 
 class MICRO(PlugIn):

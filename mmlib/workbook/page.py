@@ -110,6 +110,8 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
     parameters = {name: given.get(name, one.default) for name, one in page_parameters(source).items()}
     named = os.environ.get("MMLIB_RUN")
     folder = Path(named) if named else outputs() / "runs" / f"{page}-{digest(parameters)[:8]}"
+    if not named:
+        (folder / "audit.json").unlink(missing_ok=True)  # of an earlier run by hand; a study's pages add up
     facts = environment(project() or source.parent)
     write_json(folder / "env.json", facts)
     print(f"{one_line(facts)} -> {short(folder)}", flush=True)

@@ -108,11 +108,15 @@ def audit(
     found = made({}, only=rest)
     if features is not None or len(graphs) or context:
         named = graphs.items() if isinstance(graphs, Mapping) else enumerate(graphs)
-        keys = [(str(name), digest(one.row.cpu().numpy(), one.col.cpu().numpy(), one.about)) for name, one in named]
+        keys = [(str(name), _graph_key(one)) for name, one in named]
         given = {"features": features and features.key, "graphs": keys, "context": context}
         options = {"features": features, "graphs": graphs, "context": context}
         found = found.joined(made(given, only=auditing.OF_GIVEN, **options))
     return _kept(found, data)
+
+
+def _graph_key(graph: Any) -> str:
+    return digest(*(part.cpu().numpy() for part in (graph.row, graph.col, graph.weight)), graph.about)
 
 
 def _kept(found: Audit, data: Dataset) -> Audit:
@@ -141,8 +145,10 @@ def fit(model: Any, **options: Any) -> Fit:
     """``training.fit`` from the cache where the same model was trained the same way; else trained and kept.
 
     The same means: class, options, data, features, initial weights, training options and code. A training that
-    was killed continues from its last epoch.
+    was killed continues from its last epoch. A model without parameters is only validated, and not kept.
     """
+    if not any(True for _ in model.parameters()):
+        return train(model, **options)
     inputs = {
         "model": getattr(model, "describe", dict)(),
         "options": {name: str(value) for name, value in options.items()},

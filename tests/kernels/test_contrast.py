@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlib.kernels.contrast import info_nce, pairwise_bce
+from mmlib.kernels.contrast import exp_sums, info_nce, pairwise_bce
 
 CUDA = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"))
 DEVICES = pytest.mark.parametrize("device", ["cpu", CUDA])
@@ -203,3 +203,23 @@ def test_bad_arguments_are_named(fast, slow, change, message):
 def test_an_unknown_reduction_is_named():
     with pytest.raises(ValueError, match="reduction = 'none'"):
         pairwise_bce(torch.ones(3, 2), torch.ones(3, 2), reduction="none")
+
+
+@DEVICES
+@pytest.mark.parametrize("same", [False, True])
+def test_sums_of_exponentials_match_the_whole_matrix(device: str, same: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    made = [torch.randn(n, 3, generator=generator, dtype=torch.float64).to(device).requires_grad_() for n in (7, 5)]
+    a, b = (made[0], made[0]) if same else made
+    whole = torch.exp(2.5 * (a @ b.T - 1))
+    rows, columns = exp_sums(a, b, 2.5, block=3)
+    torch.testing.assert_close(rows, whole.sum(1))
+    torch.testing.assert_close(columns, whole.sum(0))
+    weight_a, weight_b = (torch.randn(len(x), generator=generator).double().to(device) for x in (a, b))
+    ours = torch.autograd.grad((weight_a * rows).sum() + (weight_b * columns).sum(), {a, b})
+    theirs = torch.autograd.grad((weight_a * whole.sum(1)).sum() + (weight_b * whole.sum(0)).sum(), {a, b})
+    for one, other in zip(ours, theirs):
+        torch.testing.assert_close(one, other)
+    if not same:
+        (only,) = torch.autograd.grad(exp_sums(a, b, 2.5, block=3)[0].sum(), [b])
+        torch.testing.assert_close(only, torch.autograd.grad(torch.exp(2.5 * (a @ b.T - 1)).sum(), [b])[0])

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from mmlib.errors import InputError
 from mmlib.recommenders import MICRO
-from mmlib.recommenders.losses import exp_sums
 from mmlib.vectors import Features
 
 from .test_lattice import (
@@ -126,25 +125,6 @@ def test_after_the_first_batch_only_the_attention_and_the_vectors_learn(tiny, co
     sum(again.values()).backward()
     for name, parameter in model.named_parameters():
         assert (parameter.grad.abs().sum() > 0) == (not name.startswith("modal")), name
-
-
-@pytest.mark.parametrize("same", [False, True])
-def test_sums_of_exponentials_match_the_whole_matrix(same: bool) -> None:
-    generator = torch.Generator().manual_seed(0)
-    a = torch.randn(7, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    b = a if same else torch.randn(5, 3, generator=generator, dtype=torch.float64, requires_grad=True)
-    whole = torch.exp(2.5 * (a @ b.T - 1))
-    rows, columns = exp_sums(a, b, 2.5, block=3)
-    torch.testing.assert_close(rows, whole.sum(1))
-    torch.testing.assert_close(columns, whole.sum(0))
-    weight_a, weight_b = torch.randn(7, generator=generator).double(), torch.randn(len(b), generator=generator).double()
-    ours = torch.autograd.grad((weight_a * rows).sum() + (weight_b * columns).sum(), {a, b})
-    theirs = torch.autograd.grad((weight_a * whole.sum(1)).sum() + (weight_b * whole.sum(0)).sum(), {a, b})
-    for one, other in zip(ours, theirs):
-        torch.testing.assert_close(one, other)
-    if not same:
-        (only,) = torch.autograd.grad(exp_sums(a, b, 2.5, block=3)[0].sum(), [b])
-        torch.testing.assert_close(only, torch.autograd.grad(torch.exp(2.5 * (a @ b.T - 1)).sum(), [b])[0])
 
 
 def test_few_items_and_a_low_temperature_stay_finite(tiny, content) -> None:
