@@ -1,8 +1,9 @@
 """Contrastive losses over all pairs of a batch, in bounded memory.
 
 Letters used below: n = pairs, d = width, b = block, t = temperature, z = logits, n x n but only b x n at a time.
-Each loss recomputes its logits block by block in the backward pass: 2 n^2 d multiplications forward and 6 n^2 d
-backward (plain code: 4), O(b n + n d) memory (plain code: O(n^2)). Under autocast the matrix products run in the
+Each loss makes its gradients together with its value, while a block of logits is at hand: n^2 d multiplications for the
+value and 2 n^2 d for the gradients as in plain code (the symmetric one: 4 n^2 d in all), but O(b n + n d) memory (plain
+code: O(n^2)). Under autocast the matrix products run in the
 autocast type and all else in float32; half-precision inputs are treated alike. Second derivatives are not defined.
 """
 
@@ -50,7 +51,9 @@ def info_nce(
         ValueError: on mismatched shapes, an empty batch, ``temperature`` not above 0 or ``block`` below 1.
     """
     a, b, scale, dtype = _prepare(a, b, temperature, normalise, block)
-    return _InfoNCE.apply(a, b, scale, symmetric, block, dtype)
+    with torch.no_grad():
+        slope = _both_ways(a, b, scale, block, dtype) if symmetric else _one_way
+    return _AllPairs.apply(a, b, scale, slope, block, dtype, _learns(a, b, scale)) / len(a)
 
 
 def pairwise_bce(
@@ -86,70 +89,74 @@ def pairwise_bce(
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction = {reduction!r} must be "mean" or "sum"')
     a, b, scale, dtype = _prepare(a, b, temperature, True, block)
-    total = _PairwiseBCE.apply(a, b, scale, block, dtype)
+    total = _AllPairs.apply(a, b, scale, _sigmoids, block, dtype, _learns(a, b, scale))
     return total / len(a) ** 2 if reduction == "mean" else total
 
 
-class _InfoNCE(torch.autograd.Function):
+Slope = Callable[[slice, Tensor], tuple[Tensor, Tensor]]  # rows and their z [b, n] -> their loss, and its slope in z
+
+
+class _AllPairs(torch.autograd.Function):
+    """The loss and its gradients in one pass over the blocks; going back only scales them."""
+
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, b: Tensor, scale: Tensor, symmetric: bool, block: int, dtype: torch.dtype
+        ctx: Any, a: Tensor, b: Tensor, scale: Tensor, slope: Slope, block: int, dtype: torch.dtype, learns: bool
     ) -> Tensor:
-        n = len(a)
-        right = a.new_zeros(())  # sum of the logits of the true pairs
-        by_row, by_col = a.new_empty(n), a.new_full((n,), -torch.inf)  # log-sum-exp of z
-        for rows, z in _logits(a, b, scale, block, dtype):
-            right += z.diagonal(rows.start).sum()
-            by_row[rows] = z.logsumexp(1)
-            if symmetric:
-                by_col = torch.logaddexp(by_col, z.logsumexp(0))
-        ctx.save_for_backward(a, b, scale, by_row, by_col)
-        ctx.rest = symmetric, block, dtype
-        if symmetric:
-            return ((by_row + by_col).sum() / 2 - right) / n
-        return (by_row.sum() - right) / n
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        a, b, scale, by_row, by_col = ctx.saved_tensors
-        symmetric, block, dtype = ctx.rest
-
-        def slope(rows: slice, z: Tensor) -> Tensor:
-            by_row_here = by_row[rows].unsqueeze(1)
-            if symmetric:
-                p = (z - by_row_here).exp_().add_(z.sub_(by_col).exp_()).div_(2)
-            else:
-                p = z.sub_(by_row_here).exp_()
-            p.diagonal(rows.start).sub_(1)
-            return p
-
-        grads = _gradients(a, b, scale, block, dtype, slope, grad / len(a))
-        return *grads, None, None, None
-
-
-class _PairwiseBCE(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Tensor:
         total = a.new_zeros(())
-        for rows, z in _logits(a, b, -scale, block, dtype):
-            z.diagonal(rows.start).neg_()  # now sigmoid(z) is the probability of the truth
-            total -= F.logsigmoid(z).sum()
-        ctx.save_for_backward(a, b, scale)
-        ctx.rest = block, dtype
+        of_a, of_b, low_a, low_b = torch.empty_like(a), torch.zeros_like(b), a.to(dtype), b.to(dtype)
+        for rows, z in _logits(a, b, scale, block, dtype):
+            value, p = slope(rows, z)
+            total += value
+            if learns:
+                p = p.to(dtype)
+                with torch.autocast(a.device.type, enabled=False):
+                    of_a[rows] = torch.mm(p, low_b).to(a.dtype)
+                    of_b += torch.mm(p.T, low_a[rows]).to(b.dtype)
+        if learns:
+            of_scale = (of_a * a).sum()  # sum_ij p_ij <a_i, b_j>
+            ctx.save_for_backward(of_a.mul_(scale), of_b.mul_(scale), of_scale)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        def slope(rows: slice, z: Tensor) -> Tensor:
-            z.sigmoid_().diagonal(rows.start).sub_(1)
-            return z
+        of_a, of_b, of_scale = ctx.saved_tensors
+        return grad * of_a, grad * of_b, grad * of_scale, None, None, None, None
 
-        a, b, scale = ctx.saved_tensors
-        block, dtype = ctx.rest
-        grads = _gradients(a, b, scale, block, dtype, slope, grad)
-        return *grads, None, None
+
+def _one_way(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of each row's softmax with its own place."""
+    right = z.diagonal(rows.start).sum()
+    top = z.amax(1, keepdim=True)
+    p = z.sub_(top).exp_()
+    sums = p.sum(1, keepdim=True)
+    p.div_(sums).diagonal(rows.start).sub_(1)
+    return (top + sums.log_()).sum() - right, p
+
+
+def _both_ways(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Slope:
+    """The mean of the cross-entropies of rows and of columns, which need a pass of their own for their sums."""
+    by_row, by_col = a.new_empty(len(a)), a.new_full((len(b),), -torch.inf)  # log-sum-exp of z
+    for rows, z in _logits(a, b, scale, block, dtype):
+        by_row[rows] = z.logsumexp(1)
+        by_col = torch.logaddexp(by_col, z.logsumexp(0))
+
+    def slope(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
+        value = (by_row[rows] + by_col[rows]).sum() / 2 - z.diagonal(rows.start).sum()
+        p = (z - by_row[rows].unsqueeze(1)).exp_().add_(z.sub_(by_col).exp_()).div_(2)
+        p.diagonal(rows.start).sub_(1)
+        return value, p
+
+    return slope
+
+
+def _sigmoids(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Cross-entropy of each pair's sigmoid with whether it is a true one."""
+    z.diagonal(rows.start).neg_()  # now sigmoid(-z) is the probability of the truth
+    value = F.softplus(z).sum()
+    z.sigmoid_().diagonal(rows.start).neg_()
+    return value, z
 
 
 def _logits(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
@@ -162,25 +169,8 @@ def _logits(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype)
         yield rows, z
 
 
-def _gradients(
-    a: Tensor,
-    b: Tensor,
-    scale: Tensor,
-    block: int,
-    dtype: torch.dtype,
-    slope: Callable[[slice, Tensor], Tensor],
-    grad: Tensor,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients with respect to a, b and scale, when ``slope`` gives that of the loss with respect to z."""
-    low_a, low_b = a.to(dtype), b.to(dtype)
-    grad_a, grad_b = torch.empty_like(a), torch.zeros_like(b)
-    for rows, z in _logits(a, b, scale, block, dtype):
-        p = slope(rows, z).to(dtype)  # [b, n]
-        with torch.autocast(a.device.type, enabled=False):
-            grad_a[rows] = torch.mm(p, low_b).to(a.dtype)
-            grad_b += torch.mm(p.T, low_a[rows]).to(b.dtype)
-    grad_scale = (grad_a * a).sum() * grad  # sum_ij p_ij <a_i, b_j>
-    return grad_a.mul_(grad * scale), grad_b.mul_(grad * scale), grad_scale
+def _learns(*inputs: Tensor) -> bool:
+    return torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
 
 
 def _prepare(
