@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..data.dataset import Dataset
 from ..errors import one_of
 from ..graphs import bipartite, purchases
+from ..kernels import dense
 from ..kernels.contrast import info_nce
 from ..kernels.nearest import unit
 from ..learner import Batch, Learner
@@ -162,9 +163,9 @@ class AlignRec(Learner):
     def kept_similar(self, h: Tensor, items: Tensor) -> Tensor:
         """Eq. 11 over the pairs of ``items`` [r] with their h_mm [r, d]."""
         with torch.no_grad():
-            x = self.content["fused"](items)
-            size = torch.linalg.vector_norm(x.float(), dim=1).clamp(min=1e-12)
-            target = (x @ x.T).float() / torch.outer(size, size)  # [r, r]
+            target = dense.gram(self.content["fused"](items)).float()  # [r, r]
+            size = target.diagonal().sqrt().clamp(min=1e-12)
+            target /= torch.outer(size, size)
         h = unit(h) if self.gram == "cosine" else h
         apart = h @ h.T - target
         return apart.pow(2).mean() if self.reg_reading == "squared" else torch.linalg.vector_norm(apart) / len(items)
