@@ -20,6 +20,7 @@ from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
 from ..errors import InputError, closest, one_of
 from ..files import digest, read_json, whole, write_json
+from ..kept import keeping
 from ..pretrainers import MMCPR, content_mean
 from ..training import Fit
 from ..training import fit as train
@@ -235,7 +236,8 @@ def start_vectors(
         return content_mean(data, features, dim=dim)
     if start in ABLATIONS:
         options["cima_weight"] = ABLATIONS[start]
-    model = MMCPR(data, features, dim=dim, **options)
+    with keeping(_kept_search):
+        model = MMCPR(data, features, dim=dim, **options)
     return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
 
 
@@ -278,7 +280,27 @@ def recommender(
             )
     shared = {key: value for key, value in options.items() if key in known and (name in TUNED or key not in LEFT_OPEN)}
     given = {"start": start} if start is not None else {}
-    return RECOMMENDERS[name](data, features, **(shared | given | dict(model_options or {})))
+    with keeping(_kept_search):
+        return RECOMMENDERS[name](data, features, **(shared | given | dict(model_options or {})))
+
+
+def _kept_search(name: str, inputs: Mapping[str, Any], search: Callable[[], tuple[torch.Tensor, ...]]) -> Any:
+    """Neighbours from the cache: all runs that read the same vectors or purchases share them."""
+    found = {key: value for key, value in inputs.items() if isinstance(value, torch.Tensor)}
+    plain = {key: value for key, value in inputs.items() if key not in found}
+    plain |= {key: digest(value.cpu().numpy()) for key, value in found.items()}
+    device = next(iter(found.values())).device
+
+    def build(folder: Path) -> None:
+        parts = {str(place): part.cpu().contiguous() for place, part in enumerate(search())}
+        with whole(folder / "found.safetensors") as partial:
+            save_file(parts, partial)
+
+    def back(folder: Path) -> tuple[torch.Tensor, ...]:
+        parts = load_file(folder / "found.safetensors")
+        return tuple(parts[str(place)].to(device) for place in range(len(parts)))
+
+    return cached(name, plain, build, back, code=["mmlib.kernels"])
 
 
 def _modules(name: str) -> set[str]:

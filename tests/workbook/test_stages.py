@@ -90,3 +90,19 @@ def test_a_fit_depends_on_all_the_code_that_it_uses() -> None:
     found = stages._modules("mmlib.recommenders.mixgcf")
     assert {f"mmlib.recommenders.{name}" for name in ("mixgcf", "lightgcn", "ngcf", "bpr", "start")} <= found
     assert "mmlib.recommenders.vbpr" not in found
+
+
+def test_graphs_of_a_model_are_searched_once(blocks, features, outputs, monkeypatch) -> None:
+    """The seeds of a sweep read the same content, and one search of its neighbours serves them all."""
+    from mmlib.kernels import rank
+
+    first = {name: stages.recommender(name, blocks, features, dim=8) for name in ("freedom", "lattice", "dualgnn")}
+    assert len([*(outputs / "cache" / "nearest").glob("*/manifest.json")]) >= 2
+    assert len([*(outputs / "cache" / "cooccur").glob("*/manifest.json")]) == 1
+    monkeypatch.setattr(rank, "top_k_by", None)  # what is cached is not searched again
+    for name, model in first.items():
+        again = stages.recommender(name, blocks, features, dim=8)
+        for key, graph in model.read_graphs().items():
+            assert graph.csr.values().tolist() == again.read_graphs()[key].csr.values().tolist(), (name, key)
+    with pytest.raises(TypeError):
+        stages.recommender("freedom", blocks, features, dim=8, model_options={"neighbours": 3})
