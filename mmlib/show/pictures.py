@@ -2,10 +2,11 @@
 
 import base64
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from html import escape
+from html import escape, unescape
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,11 @@ class Html:
 
     def _repr_html_(self) -> str:
         return _CSS + self.text
+
+    def __repr__(self) -> str:
+        """Its words alone: logs show this, and pictures written out as letters would drown them."""
+        words = " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
+        return shorten(words, 200) or "Html"
 
 
 def thumbnail(data: Dataset, item: int, *, pixels: int = 96) -> str:

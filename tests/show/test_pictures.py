@@ -7,7 +7,7 @@ from PIL import Image
 
 from mmlib.errors import InputError
 from mmlib.show import gallery, neighbourhood, recommendations, thumbnail
-from mmlib.show.pictures import PLACEHOLDER, cards
+from mmlib.show.pictures import PLACEHOLDER, Html, cards
 
 
 def parsed(html):
@@ -70,3 +70,9 @@ def test_recommendations_mark_hits_only_when_asked(shop):
 def test_cards_are_plain_text_of_about_a_kilobyte(shop):
     for card in cards(shop, range(5)):
         assert sum(map(len, card.values())) < 1800
+
+
+def test_a_log_shows_the_words_of_a_table_and_no_pictures():
+    one = Html('<div class="x"><img src="data:image/webp;base64,AAAA"><b>A &amp; B</b> <td>0.25</td></div>')
+    assert repr(one) == "A & B 0.25"
+    assert len(repr(Html("<p>word</p>" * 1000))) <= 200
