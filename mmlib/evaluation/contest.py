@@ -15,6 +15,8 @@ from .compare import Comparison, compare
 from .scores import Scores, metric_columns
 from .statistics import variance_of_mean
 
+OWN = {"recommender": "model_options"}  # a value's own options, which vary with it
+
 
 @dataclass(frozen=True)
 class Method:
@@ -139,25 +141,41 @@ def against(
 ) -> list[Comparison]:
     """The comparisons that differ in one parameter alone, one side, which becomes ``b``, having its baseline value.
 
+    A recommender's own options (``OWN``) vary with it: ``"micro (backbone mf)"`` is compared with ``"lightgcn"`` too.
+
     Args:
         comparisons: from ``contest``.
         vary: the parameter.
-        baseline: its value on the other side; text stands for a number too.
+        baseline: its value on the other side, as it is or as ``spoken`` says it.
 
     Raises:
         InputError: when there are none.
     """
     found = []
     for one in comparisons:
-        a, b = (dict(methods[name].values) for name in (one.a, one.b))
-        sides = str(a.pop(vary, None)), str(b.pop(vary, None))
-        if a == b and sides[1] == str(baseline):
+        values = [methods[name].values for name in (one.a, one.b)]
+        sides = [spoken(side, vary) for side in values]
+        a, b = ({k: v for k, v in side.items() if k not in (vary, OWN.get(vary))} for side in values)
+        if a == b and sides[1] == in_words(baseline) != sides[0]:
             found.append(one)
-        elif a == b and sides[0] == str(baseline):
+        elif a == b and sides[0] == in_words(baseline) != sides[1]:
             found.append(flipped(one))
     if not found:
         raise InputError(f"No two methods differ in {vary} alone and have {baseline!r} as one side.")
     return found
+
+
+def spoken(values: Mapping[str, Any], name: str) -> str:
+    """A parameter's value in words, with the options that belong to it: ``"micro (backbone mf)"``."""
+    own = values.get(OWN.get(name, ""))
+    return in_words(values.get(name)) + (f" ({in_words(own)})" if own else "")
+
+
+def in_words(value: Any) -> str:
+    """Options as ``"backbone mf, k 5"``; anything else as text."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name} {one}" for name, one in value.items()) or "as its paper has it"
 
 
 def flipped(one: Comparison) -> Comparison:

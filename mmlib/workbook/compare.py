@@ -28,10 +28,12 @@ def compare(
 ) -> pd.DataFrame:
     """Compare each value of a parameter with a baseline value, paired over users and seeds.
 
+    A recommender's own options vary with it: ``"micro (backbone mf)"`` is a value of ``recommender``.
+
     Args:
         folder: a sweep's folder.
         vary: the parameter whose values are compared.
-        baseline: the value that the others are compared with.
+        baseline: the value that the others are compared with, as it is or in words.
         metric: a column of ``per_user.parquet``.
         within: parameters that are held equal, a comparison for each of their combinations; by default all that
             vary but ``vary`` and the seeds.
@@ -45,10 +47,11 @@ def compare(
     Raises:
         InputError: when no two runs can be compared, or another parameter varies too.
     """
+    from ..evaluation.contest import OWN, in_words, spoken
     from ..holm import holm
 
     about = read_json(Path(folder) / "sweep.json")
-    others = [name for name in about["varying"] if name != vary and not is_seed(name)]
+    others = [name for name in about["varying"] if name not in (vary, OWN.get(vary)) and not is_seed(name)]
     within = others if within is None else list(within)
     if loose := [name for name in others if name not in within]:
         raise InputError(f"{', '.join(loose)} varies in this sweep too; add it to within={within}.")
@@ -60,13 +63,13 @@ def compare(
             kept = {name: values.get(name) for name in within}
             held[repr(kept)] = kept
             seeds = repr({name: values.get(name) for name in about["varying"] if is_seed(name)})
-            groups.setdefault(repr(kept), {}).setdefault(values[vary], {})[seeds] = place
+            groups.setdefault(repr(kept), {}).setdefault(spoken(values, vary), {})[seeds] = place
     rows = [
         held[group] | {vary: value} | row
         for group, by_value in groups.items()
         for value, places in by_value.items()
-        if value != baseline
-        for row in _compared(places, by_value.get(baseline, {}), metric, label, slices)
+        if value != in_words(baseline)
+        for row in _compared(places, by_value.get(in_words(baseline), {}), metric, label, slices)
     ]
     if not rows:
         raise InputError(f"No two finished runs differ only in {vary} and have {baseline!r} as one side.")

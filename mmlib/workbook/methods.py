@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, closest
-from ..evaluation.contest import Method
+from ..evaluation.contest import OWN, Method, in_words, spoken
 from ..evaluation.protocols import Protocol
 from ..files import read_json
 from .compare import is_seed, ranking
@@ -66,7 +66,7 @@ def sweep_baseline(folder: Path | str, vary: str = "", baseline: str = "") -> tu
         InputError: when neither says it.
     """
     said = (_sweep(folder).get("compare") or {}) if str(folder) else {}
-    pair = vary or str(said.get("vary", "")), baseline or str(said.get("baseline", ""))
+    pair = vary or str(said.get("vary", "")), baseline or in_words(said.get("baseline", ""))
     if str(folder) and not all(pair):
         raise InputError(f"{folder} does not say what is compared; give vary and baseline.")
     return pair
@@ -108,9 +108,12 @@ def _sweep(folder: Path | str) -> dict[str, Any]:
 
 
 def _label(parameters: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The values in words: text as it is, anything else after its name."""
-    values = {name: parameters.get(name) for name in names}
-    words = [value if isinstance(value, str) else f"{name} {value}" for name, value in values.items()]
+    """The values in words: text and options as they are, anything else after its name."""
+    belong = {OWN[name] for name in names if name in OWN}
+    words = []
+    for name in (name for name in names if name not in belong):
+        plain = isinstance(parameters.get(name), str | Mapping)
+        words.append(spoken(parameters, name) if plain else f"{name} {parameters.get(name)}")
     return ", ".join(words) or "all runs"
 
 

@@ -71,10 +71,11 @@ def write_sweep_index(
 def _comparisons(compared: pd.DataFrame, how: Mapping[str, Any]) -> list["Comparison"]:
     """The rows as comparisons, named by what is held equal and what varies."""
     from ..evaluation import Comparison
+    from ..evaluation.contest import in_words
 
     columns = list(compared)
     names = columns[: columns.index("slice")]
-    baseline, metric = str(how.get("baseline", "random")), str(how.get("metric", "recall@20"))
+    baseline, metric = in_words(how.get("baseline", "random")), str(how.get("metric", "recall@20"))
     rows = []
     for row in compared.to_dict("records"):
         held = ", ".join(f"{name} {row[name]}" for name in names[:-1])

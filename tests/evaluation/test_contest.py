@@ -92,6 +92,23 @@ def test_against_a_baseline_all_else_is_equal(methods):
         against(contest(methods), methods, "start", "mmcpr")
 
 
+def test_a_recommenders_own_options_vary_with_it():
+    made_of = [("lightgcn", {}), ("micro", {}), ("micro", {"backbone": "mf"}), ("lightgcn", {"layers": 1})]
+    methods = {
+        str(place): made(str(place), 0.1 * place, recommender=name, model_options=own, epochs=6)
+        for place, (name, own) in enumerate(made_of)
+    }
+    found = against(contest(methods), methods, "recommender", "lightgcn")
+    assert [(one.a, one.b) for one in found] == [("1", "0"), ("2", "0"), ("3", "0")]
+    found = against(contest(methods), methods, "recommender", "micro (backbone mf)")
+    assert [(one.a, one.b) for one in found] == [("0", "2"), ("1", "2"), ("3", "2")]
+    found = against(contest(methods), methods, "model_options", {"backbone": "mf"})
+    assert [(one.a, one.b) for one in found] == [("1", "2")]
+    far = {"0": methods["0"], "4": made("4", 0.5, recommender="micro", model_options={}, epochs=60)}
+    with pytest.raises(InputError, match="differ in recommender alone"):
+        against(contest(far), far, "recommender", "lightgcn")
+
+
 def test_a_flipped_comparison_is_the_one_of_the_exchanged_sides(methods):
     (one,) = contest({name: methods[name] for name in ("best", "last")})
     (other,) = contest({name: methods[name] for name in ("last", "best")})

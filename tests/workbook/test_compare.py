@@ -7,8 +7,9 @@ import pytest
 from mmlib.errors import InputError
 from mmlib.evaluation import Scores, holm
 from mmlib.evaluation import compare as paired
-from mmlib.files import write_json
+from mmlib.files import read_json, write_json
 from mmlib.workbook.compare import compare
+from mmlib.workbook.methods import sweep_methods
 
 GAIN = {"random": 0.0, "mmcpr": 0.2, "content": 0.0}
 
@@ -78,3 +79,28 @@ def test_what_else_varies_has_to_be_named(folder: Path):
         compare(folder, within=[])
     with pytest.raises(InputError, match="No two finished runs differ only in start"):
         compare(folder, baseline="none")
+
+
+def test_own_options_are_part_of_a_recommender_and_may_be_compared_by_themselves(folder: Path):
+    about = read_json(folder / "sweep.json")
+    about["varying"] = ["recommender", "model_options", "seed"]
+    for run in about["runs"]:
+        gains = run["parameters"].pop("start")
+        run["parameters"]["model_options"] = {} if gains == "random" else {"mode": gains}
+    write_json(folder / "sweep.json", about)
+    table = compare(folder, "recommender", "lightgcn", slices=["all"]).set_index("recommender")
+    names = [
+        "mixgcf",
+        "mixgcf (mode mmcpr)",
+        "lightgcn (mode mmcpr)",
+        "mixgcf (mode content)",
+        "lightgcn (mode content)",
+    ]
+    assert set(table.index) == set(names)
+    assert table.loc["lightgcn (mode mmcpr)", "difference"] == pytest.approx(0.2, abs=0.05)
+    table = compare(folder, "model_options", {"mode": "content"}, slices=["all"])
+    assert set(table["model_options"]) == {"mode mmcpr", "as its paper has it"}
+    assert len(table) == 4  # two recommenders
+    found = sweep_methods(folder)
+    assert set(found) == {*names, "lightgcn"}
+    assert found["mixgcf (mode mmcpr)"].values == {"recommender": "mixgcf", "model_options": {"mode": "mmcpr"}}
