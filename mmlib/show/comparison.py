@@ -60,7 +60,10 @@ def standings(
         alone, half = list(leaders) == [name], f" <small>± {row['high'] - row['mean']:.{digits}f}</small>"
         mark = "" if alone or name not in leaders else " ≈"
         cells = [f"{place}", escape(name), (f"<b>{mean}</b>" if alone else mean) + half + mark]
-        cells += [_behind(pairs.get((name, best)), digits), *(_cost(methods[name].costs.get(cost)) for cost in shown)]
+        cells += [
+            _behind(pairs.get((name, best)), digits),
+            *(_cost(methods[name].costs.get(cost), cost) for cost in shown),
+        ]
         rows.append([*cells, f"{len(methods[name].runs)}"])
     head = ["", "method", metric, "paired difference from the best", *map(COSTS.__getitem__, shown), "seeds"]
     note = (
@@ -197,5 +200,7 @@ def _behind(one: Mapping[str, Any] | None, digits: int) -> str:
     return f"{span}, {p_text(one['p (Holm)']).replace('<', '&lt;')}"
 
 
-def _cost(value: float | None) -> str:
-    return "–" if value is None else f"{value:,.1f}" if value < 1000 else f"{value:,.0f}"
+def _cost(value: float | None, name: str) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.1f}" if value < 1000 and name == "seconds" else f"{value:,.0f}"

@@ -61,6 +61,12 @@ def test_the_standings_say_how_far_behind_the_best_each_is():
     assert third[3:5] == ["-0.2000 [-0.2100, -0.1900], p < 0.001", "–"]
 
 
+def test_seconds_have_decimals_and_parameters_are_counted():
+    methods = {"<b>": Made(0.3, {"seconds": 0.04, "parameters": 0.0}), "mid": Made(0.2, {"parameters": 89600.0})}
+    rows = cells(standings(methods, pairs(), ["<b>"]))
+    assert [row[4:6] for row in rows[1:]] == [["0.0", "0"], ["–", "89,600"]]
+
+
 def test_bold_is_earned_by_beating_all():
     assert bold(standings(METHODS, pairs(), ["<b>"])) == ["0.3000"]
     group = standings(METHODS, pairs((True, True, False)), ["<b>", "mid"])
