@@ -200,7 +200,7 @@ def _prepare(
     return a, b, scale, dtype
 
 
-def exp_sums(a: Tensor, b: Tensor, scale: float, *, block: int = 512) -> tuple[Tensor, Tensor]:
+def exp_sums(a: Tensor, b: Tensor, scale: float, *, own: bool = True, block: int = 512) -> tuple[Tensor, Tensor]:
     """Sums over rows and over columns of exp(scale * (a b^T - 1)), without n x m numbers in memory.
 
     Contrastive losses with negatives from several tables are made of these. O(n m d) time, O(block m) memory; going
@@ -209,23 +209,23 @@ def exp_sums(a: Tensor, b: Tensor, scale: float, *, block: int = 512) -> tuple[T
     Args:
         a: [n, d], rows of length 1.
         b: [m, d], rows of length 1.
-        scale: 1 / temperature.
+        scale: 1 / temperature; from about 50 on exponentials vanish in float32.
+        own: whether the pairs (i, i) count; to take them off the sums afterwards would lose small ones.
         block: rows of ``a`` at a time.
 
     Returns:
         [n] and [m], differentiable in ``a`` and ``b``; one and the same tensor for both costs half.
     """
-    return _ExpSums.apply(a, b, scale, block)
+    return _ExpSums.apply(a, b, scale, own, block)
 
 
 class _ExpSums(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, scale: float, block: int) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, a: Tensor, b: Tensor, scale: float, own: bool, block: int) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(a, b)
-        ctx.scale, ctx.block, ctx.same = scale, block, a is b
+        ctx.same, ctx.rest = a is b, (scale, own, block)
         rows, columns = [], b.new_zeros(len(b))
-        for some in a.split(block):
-            e = _exponentials(some, b, scale)
+        for _, e in _exponentials(a, b, scale, own, block):
             rows.append(e.sum(1))
             if not ctx.same:
                 columns += e.sum(0)
@@ -233,21 +233,27 @@ class _ExpSums(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_rows: Tensor, of_columns: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, of_rows: Tensor, of_columns: Tensor) -> tuple[Tensor | None, ...]:
         a, b = ctx.saved_tensors
-        of_a, of_b = [], torch.zeros_like(b)
+        scale, own, block = ctx.rest
+        of_a, of_b = torch.empty_like(a), torch.zeros_like(b)
         if ctx.same:  # e is symmetric, and one product gives what a is due as rows and as columns
             of_rows = of_columns = of_rows + of_columns
-        with torch.autocast(a.device.type, enabled=False):
-            for some, weight in zip(a.split(ctx.block), of_rows.split(ctx.block)):
-                e = _exponentials(some, b, ctx.scale)
-                e *= weight.unsqueeze(1) + of_columns
-                of_a.append(e @ b)
+        for some, e in _exponentials(a, b, scale, own, block):
+            e *= of_rows[some].unsqueeze(1) + of_columns
+            with torch.autocast(a.device.type, enabled=False):
+                of_a[some] = e @ b
                 if not ctx.same:
-                    of_b.addmm_(e.T, some)
-        return torch.cat(of_a).mul_(ctx.scale), of_b.mul_(ctx.scale), None, None
+                    of_b.addmm_(e.T, a[some])
+        return of_a.mul_(scale), of_b.mul_(scale), None, None, None
 
 
-def _exponentials(a: Tensor, b: Tensor, scale: float) -> Tensor:
-    with torch.autocast(a.device.type, enabled=False):
-        return dense.linear(a, b).sub_(1).mul_(scale * math.log2(math.e)).exp2_()  # exp_ takes twice the time
+def _exponentials(a: Tensor, b: Tensor, scale: float, own: bool, block: int) -> Iterator[tuple[slice, Tensor]]:
+    """Blocks of exp(scale * (a b^T - 1)) [block, m]."""
+    for start in range(0, len(a), block):
+        some = slice(start, start + block)
+        with torch.autocast(a.device.type, enabled=False):
+            e = dense.linear(a[some], b).sub_(1).mul_(scale * math.log2(math.e)).exp2_()  # exp_ takes twice the time
+        if not own:
+            e.diagonal(start).zero_()
+        yield some, e

@@ -1,14 +1,21 @@
 """Item-kNN: what is like what you bought, by purchases or by content."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
+from torch import Tensor
 
 from ..data.dataset import Dataset
 from ..errors import InputError, one_of
-from ..kernels import nearest
+from ..kept import kept
+from ..kernels import rank
+from ..kernels.dense import linear
+from ..kernels.nearest import unit
+from ..kernels.sample import Seen
 from ..vectors import Features
-from .content import contents
+from .content import Content, contents
 from .direct import Direct
 
 BLOCK = 1024  # items at a time
@@ -21,8 +28,8 @@ class ItemKNN(Direct):
     .. math:: score(u, i) = \sum_{j \in I_u} s_{ji} \, [i \in N_k(j)], \qquad
         s_{ji} = \frac{|U_j \cap U_i|}{\sqrt{|U_j| |U_i|} + h}
 
-    with N_k(j) the k items most like j. By content s is the mean cosine over the modalities, which needs no
-    purchases of an item at all.
+    with N_k(j) the k items most like j. By content s is the mean cosine over the modalities that both items have, which
+    needs no purchases of an item at all.
 
     Args:
         data: a split dataset.
@@ -30,7 +37,7 @@ class ItemKNN(Direct):
         on: ``"purchases"`` or ``"content"``.
         neighbours: k.
         shrink: h, which holds back similarities that few users vouch for; 0 is the plain cosine.
-        modalities, missing: of the content, see ``content.contents``.
+        modalities: of the content, see ``content.contents``.
     """
 
     def __init__(
@@ -42,20 +49,19 @@ class ItemKNN(Direct):
         neighbours: int = 100,
         shrink: float = 0.0,
         modalities: str | None = None,
-        missing: str = "mean",
     ) -> None:
         one_of("on", on, ("purchases", "content"))
         if neighbours < 1 or shrink < 0:
             raise InputError(f"neighbours = {neighbours} must be at least 1 and shrink = {shrink} not negative.")
         super().__init__(data)
-        self.on, self.neighbours, self.shrink = on, neighbours, shrink
-        self.modalities, self.missing = modalities, missing
+        self.on, self.neighbours, self.shrink, self.modalities = on, neighbours, shrink, modalities
         if on == "purchases":
             self.similar = by_purchases(self.bought, neighbours, shrink)
         else:
-            tables = contents("ItemKNN on content", features, modalities, missing=missing)
-            joined = torch.cat([nearest.unit(one().float()) for one in tables.values()], dim=1)
-            self.similar = by_content(joined, neighbours)
+            tables = [
+                one for one in contents("ItemKNN on content", features, modalities).values() if isinstance(one, Content)
+            ]
+            self.similar = by_content([one() for one in tables], [one.present for one in tables], neighbours)
 
     def products(self, bought: csr_matrix) -> np.ndarray:
         return (bought @ self.similar).toarray().astype(np.float32, copy=False)
@@ -79,10 +85,27 @@ def by_purchases(bought: csr_matrix, k: int, shrink: float) -> csr_matrix:
     return vstack(rows, format="csr")
 
 
-def by_content(vectors: torch.Tensor, k: int) -> csr_matrix:
-    """Each item's k nearest others by cosine (negative ones count nothing): [n_items, n_items] sparse."""
-    index, cosine = nearest.top_k(vectors, k)  # [n, k]
-    kept = (index >= 0) & (cosine > 0)
-    row = torch.arange(len(vectors)).unsqueeze(1).expand_as(index)[kept]
-    n = len(vectors)
-    return csr_matrix((cosine[kept].numpy(), (row.numpy(), index[kept].numpy())), shape=(n, n))
+def by_content(vectors: Sequence[Tensor], present: Sequence[Tensor], k: int) -> csr_matrix:
+    """Each item's k nearest others by the mean cosine over the modalities that both have (negative ones count nothing).
+
+    Args:
+        vectors: [n, d_m] of each modality.
+        present: [n] bool of each modality.
+
+    Returns:
+        [n_items, n_items] sparse.
+    """
+    there = torch.stack(list(present), 1).float()  # [n, M]
+    x = torch.cat([unit(one.float()) * has.unsqueeze(1) for one, has in zip(vectors, present)], 1)
+    n = len(x)
+    each = torch.arange(n)
+    itself = Seen(torch.arange(n + 1), each, n, n)
+
+    def search() -> tuple[Tensor, Tensor]:
+        means = lambda rows: linear(x[rows], x) / linear(there[rows], there).clamp(min=1)  # noqa: E731
+        return rank.top_k_by(means, each, n, k, seen=itself)
+
+    index, cosine = kept("nearest-shared", {"x": x, "there": there, "k": k}, search)
+    held = (index >= 0) & (cosine > 0)
+    row = each.unsqueeze(1).expand_as(index)[held]
+    return csr_matrix((cosine[held].numpy(), (row.numpy(), index[held].numpy())), shape=(n, n))

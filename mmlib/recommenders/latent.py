@@ -47,6 +47,8 @@ class Neighbours:
 class LatentGraph(nn.Module):
     """One modality's item graphs: S of its raw vectors, and that of its transformed vectors W e + b (eq. 4).
 
+    An item without the modality has no neighbours and is nobody's: filled vectors, all alike, would be each other's.
+
     Args:
         content: the raw vectors, [n, d_m].
         dim: d, the width of the transformed ones.
@@ -58,11 +60,13 @@ class LatentGraph(nn.Module):
     index: Tensor
     weight: Tensor
     kept: Tensor
+    here: Tensor
 
     def __init__(self, content: Content, dim: int, *, k: int, include_self: bool, graph: bool = True) -> None:
         super().__init__()
         self.content, self.include_self = content, include_self
-        self.k = min(k, len(content()) - (not include_self))
+        self.register_buffer("here", content.present.nonzero().flatten(), persistent=False)  # items with the modality
+        self.k = max(1, min(k, len(self.here) - (not include_self)))
         self.project = Projection(content.width, dim)
         nn.init.xavier_uniform_(self.project.weight)
         index, weight = torch.empty(0, self.k, dtype=torch.long), torch.empty(0, self.k)
@@ -79,7 +83,15 @@ class LatentGraph(nn.Module):
 
     def nearest(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Eq. 1-2 without gradient: neighbours and their cosines, [n, k] each."""
-        return nearest.top_k(x.detach(), self.k, include_self=self.include_self)
+        n, here = len(x), self.here
+        if len(here) == n > 1:
+            return nearest.top_k(x.detach(), self.k, include_self=self.include_self)
+        index = torch.arange(n, device=x.device).unsqueeze(1).repeat(1, self.k)
+        cosine = torch.zeros(n, self.k, device=x.device)
+        if len(here) > (not self.include_self):
+            found, alike = nearest.top_k(x.detach()[here], self.k, include_self=self.include_self)
+            index[here], cosine[here] = here[found], alike.to(cosine.dtype)
+        return index, cosine
 
     def learnt(self, *, anew: bool) -> tuple[Tensor, Tensor]:
         """Eq. 1-2 of the transformed vectors: neighbours, and their similarities with gradient, [n, k] each.
@@ -93,7 +105,16 @@ class LatentGraph(nn.Module):
         else:
             index = self.kept = self.kept if len(self.kept) else self.nearest(x)[0]
         cosine = torch.bmm(F.embedding(index, x), x.unsqueeze(2)).squeeze(2)
+        if len(self.here) < len(x) or len(x) == 1:  # who has no neighbours names itself
+            cosine = cosine * self.has_neighbours(len(x)).to(cosine.dtype).unsqueeze(1)
         return index, cosine.clamp(min=0).to(x.dtype)
+
+    def has_neighbours(self, n: int) -> Tensor:
+        """[n] bool."""
+        known = torch.zeros(n, dtype=torch.bool, device=self.here.device)
+        if len(self.here) > (not self.include_self):
+            known[self.here] = True
+        return known
 
 
 def normalised(index: Tensor, similarity: Tensor, degrees: Tensor | None = None) -> Tensor:

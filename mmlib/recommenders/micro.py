@@ -49,7 +49,7 @@ class MICRO(PlugIn):
         skip: lambda; 0.9 in the official code.
         contrast_weight: beta; 0 leaves L_C out.
         contrast: ``"mutual"`` (eq. 10), or ``"one-way"``: only I(h^m_i, h_i), summed over modalities (official code).
-        contrast_items: i and j of eq. 10-11: ``"all"`` (paper; on a CPU seconds a step), or those of a ``"batch"``.
+        contrast_items: i and j of eq. 10-11: ``"all"`` (paper; on a CPU a second a step), or those of a ``"batch"``.
         temperature: tau.
         modalities, missing, learn_features, precision, start, start_scale, start_centre, options: as there.
     """
@@ -89,8 +89,8 @@ class MICRO(PlugIn):
         one_of("inputs", inputs, ("ids", "features"))
         one_of("contrast", contrast, ("mutual", "one-way"))
         one_of("contrast_items", contrast_items, ("all", "batch"))
-        if temperature <= 0 or (item_layers == 0 and inputs == "ids"):
-            raise InputError(f"temperature={temperature} must be above 0; item_layers=0 needs inputs='features'.")
+        if temperature < 0.02 or (item_layers == 0 and inputs == "ids"):
+            raise InputError(f"temperature={temperature} must be at least 0.02; item_layers=0 needs inputs='features'.")
         content = contents("MICRO", features, modalities, missing=missing, learn=learn_features, precision=precision)
         super().__init__(data, content, chosen, options)
         self.contrast_weight, self.temperature = contrast_weight, temperature
@@ -149,22 +149,30 @@ class MICRO(PlugIn):
         fused = self.fused(views)
         terms = self.terms(batch, F.embedding(place, fused), idle)
         if self.contrast_weight:
-            terms["contrast"] = self.contrast_weight * self.disagreement(views, fused)
+            terms["contrast"] = self.contrast_weight * self.disagreement(views, fused, once)
         return terms
 
-    def disagreement(self, views: Tensor, fused: Tensor) -> Tensor:
-        """L_C, eq. 10-11, of views [M, b, d] and their fusion [b, d]; all e are divided by exp(1 / tau)."""
+    def disagreement(self, views: Tensor, fused: Tensor, items: Tensor | None = None) -> Tensor:
+        """L_C, eq. 10-11, of views [M, b, d] and their fusion [b, d]; all e are divided by exp(1 / tau).
+
+        A modality's terms are averaged over the items that have it.
+
+        Args:
+            items: [b], whose views they are; ``None``: all.
+        """
         b, parts = nearest.unit(fused), []
         among_b = self.others(b)
-        for a in map(nearest.unit, views):
+        for one, a in zip(self.latent().values(), map(nearest.unit, views)):
             right = ((a * b).sum(1) - 1) / self.temperature  # [b]
             of_a, of_b = exp_sums(a, b, 1 / self.temperature)
-            parts.append((of_a + self.others(a)).log() - right)
+            found = (of_a + self.others(a)).log() - right
             if self.contrast == "mutual":
-                parts.append((of_b + among_b).log() - right)
-        loss = torch.stack(parts).mean(1)
+                found = (found + (of_b + among_b).log() - right) / 2
+            present = one.content.present if items is None else one.content.present[items]
+            parts.append(found[present].sum() / present.sum().clamp(min=1))
+        loss = torch.stack(parts)
         return loss.mean() if self.contrast == "mutual" else loss.sum()
 
     def others(self, a: Tensor) -> Tensor:
         """The sum over j != i of exp(cos(a_i, a_j) / tau) in eq. 11: [b, d] -> [b]."""
-        return exp_sums(a, a, 1 / self.temperature)[0] - (((a * a).sum(1) - 1) / self.temperature).exp()
+        return exp_sums(a, a, 1 / self.temperature, own=False)[0]

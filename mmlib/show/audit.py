@@ -7,9 +7,8 @@ from typing import Any
 from ..data.audit import Audit, Example, Finding
 from ..data.audit.findings import MEANING, SEVERITIES
 from ..data.dataset import Dataset
-from .html import PAGES
 from .pictures import thumbnail
-from .theme import shorten
+from .theme import PAGES, shorten
 
 # a word and a shape beside each colour; the colours differ in lightness, and are Okabe and Ito's hues
 MARKS = {"leak": "✖", "warning": "▲", "note": "●", "clean": "✔"}

@@ -21,7 +21,8 @@ from plotly.offline import get_plotlyjs
 
 from ..errors import InputError
 from ..files import whole
-from .notebook import PAGES, Parameter, Section, drawn, section
+from .notebook import Parameter, Section, drawn, section
+from .theme import PAGES
 
 _LIBRARIES = ("mmlib", "torch", "torch-geometric", "numpy", "pandas", "plotly")
 _KNOWN = ("run", "status", "error", "report", "seconds")

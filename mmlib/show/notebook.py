@@ -23,8 +23,8 @@ from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
 from ..errors import InputError
+from .theme import PAGES
 
-PAGES = Path(__file__).parent / "pages"
 _PLOTLY, _WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
 _KINDS = ["text/html", "text/markdown", "image/svg+xml", "text/latex", "image/png", "image/jpeg", "text/plain"]
 _CONFIG = Config(

@@ -206,20 +206,38 @@ def test_an_unknown_reduction_is_named():
 
 
 @DEVICES
+@pytest.mark.parametrize("own", [True, False])
 @pytest.mark.parametrize("same", [False, True])
-def test_sums_of_exponentials_match_the_whole_matrix(device: str, same: bool) -> None:
+@pytest.mark.parametrize("block", [1, 3, 64])
+def test_sums_of_exponentials_match_the_whole_matrix(device: str, same: bool, own: bool, block: int) -> None:
     generator = torch.Generator().manual_seed(0)
     made = [torch.randn(n, 3, generator=generator, dtype=torch.float64).to(device).requires_grad_() for n in (7, 5)]
     a, b = (made[0], made[0]) if same else made
-    whole = torch.exp(2.5 * (a @ b.T - 1))
-    rows, columns = exp_sums(a, b, 2.5, block=3)
+    whole = torch.exp(2.5 * (a @ b.T - 1)) * (1 - (not own) * torch.eye(len(a), len(b), device=device))
+    rows, columns = exp_sums(a, b, 2.5, own=own, block=block)
     torch.testing.assert_close(rows, whole.sum(1))
     torch.testing.assert_close(columns, whole.sum(0))
     weight_a, weight_b = (torch.randn(len(x), generator=generator).double().to(device) for x in (a, b))
-    ours = torch.autograd.grad((weight_a * rows).sum() + (weight_b * columns).sum(), {a, b})
+    ours = torch.autograd.grad((weight_a * rows).sum() + (weight_b * columns).sum(), {a, b}, retain_graph=True)
     theirs = torch.autograd.grad((weight_a * whole.sum(1)).sum() + (weight_b * whole.sum(0)).sum(), {a, b})
     for one, other in zip(ours, theirs):
         torch.testing.assert_close(one, other)
     if not same:
         (only,) = torch.autograd.grad(exp_sums(a, b, 2.5, block=3)[0].sum(), [b])
         torch.testing.assert_close(only, torch.autograd.grad(torch.exp(2.5 * (a @ b.T - 1)).sum(), [b])[0])
+
+
+@DEVICES
+@pytest.mark.parametrize("autocast", [False, True])
+def test_sums_of_exponentials_are_of_float32(device: str, autocast: bool) -> None:
+    """Also where wide blocks go another way, and under autocast, which would round cosines before they are blown up."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (F.normalize(torch.randn(n, 8, generator=generator)).to(device).requires_grad_() for n in (40, 1100))
+    with torch.autocast(device, torch.bfloat16, enabled=autocast):
+        rows, columns = exp_sums(a, b, 20.0, block=16)
+        ours = torch.autograd.grad(rows.log().sum() + columns.log().sum(), [a, b])
+    whole = torch.exp(20 * (a.double() @ b.double().T - 1))
+    torch.testing.assert_close(rows.double(), whole.sum(1), rtol=1e-4, atol=0)
+    theirs = torch.autograd.grad(whole.sum(1).log().sum() + whole.sum(0).log().sum(), [a, b])
+    for one, other in zip(ours, theirs):
+        assert (one - other).norm() < 1e-4 * other.norm()

@@ -1,5 +1,7 @@
 """Popularity, item-kNN and EASE against plain loops, and what they refuse."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -50,7 +52,13 @@ def test_item_knn_on_content(blocks, features) -> None:
     model = ItemKNN(blocks, features, on="content", neighbours=5)
     text, image = (features.filled(name).numpy() for name in ("text", "image"))
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (text, image)]
-    cosine = (unit[0] @ unit[0].T + unit[1] @ unit[1].T) / 2
+    there = [features.present[name].numpy() for name in ("text", "image")]
+    assert not all(has.all() for has in there)
+    cosine = np.zeros((20, 20))
+    for i in range(20):
+        for j in range(20):
+            shared = [x[i] @ x[j] for x, has in zip(unit, there) if has[i] and has[j]]
+            cosine[i, j] = np.mean(shared) if shared else 0
     np.fill_diagonal(cosine, -1)
     found = model.similar.toarray()
     for item in range(20):
@@ -59,6 +67,15 @@ def test_item_knn_on_content(blocks, features) -> None:
     assert evaluate(model, k=[3])["recall@3"] > 0.9
     with pytest.raises(InputError, match="reads pictures and words"):
         ItemKNN(blocks, on="content")
+
+
+def test_items_without_content_are_not_alike(blocks, features) -> None:
+    gone = {name: has.clone() for name, has in features.present.items()}
+    for has in gone.values():
+        has[:3] = False
+    similar = ItemKNN(blocks, replace(features, present=gone), on="content", neighbours=19).similar
+    assert similar[:3].nnz == similar[:, :3].nnz == 0
+    assert similar.nnz > 0
 
 
 def test_ease_solves_its_problem(shop) -> None:

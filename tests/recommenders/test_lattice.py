@@ -43,13 +43,14 @@ def build(data: Dataset, content: Features, kind: type = LATTICE, **options) -> 
     return model
 
 
-def similarities(x: Tensor, k: int, include_self: bool = True) -> Tensor:
-    """Eq. 1-2, dense: [n, n]."""
+def similarities(x: Tensor, k: int, include_self: bool = True, present: Tensor | None = None) -> Tensor:
+    """Eq. 1-2, dense, among those that are there: [n, n]."""
     kept = torch.zeros(len(x), len(x))
+    present = torch.ones(len(x), dtype=torch.bool) if present is None else present
     rows = []
     for i in range(len(x)):
         cosine = torch.stack([x[i] @ x[j] / (x[i].norm() * x[j].norm()) for j in range(len(x))])
-        others = [j for j in range(len(x)) if include_self or j != i]
+        others = [j for j in range(len(x)) if (include_self or j != i) and present[i] and present[j]]
         for j in sorted(others, key=lambda j: -float(cosine[j].detach()))[:k]:
             kept[i, j] = 1
         rows.append(cosine.clamp(min=0))
@@ -69,7 +70,8 @@ def both(model: PlugIn, content: Features, name: str) -> tuple[Tensor, Tensor]:
     raw = content.filled(name)
     project = model.modal[name].project
     moved = raw @ project.weight.T + project.bias
-    return similarities(raw, model.k, model.include_self), similarities(moved, model.k, model.include_self)
+    options = model.k, model.include_self, content.present[name]
+    return similarities(raw, *options), similarities(moved, *options)
 
 
 def graph(model: LATTICE, content: Features) -> Tensor:
@@ -109,7 +111,7 @@ def collaborative(model: PlugIn) -> Tensor:
 def expected_terms(model: PlugIn, h: Tensor) -> dict[str, Tensor]:
     """Eq. 8-10 for h [6, d]."""
     x = collaborative(model)
-    items = [x[4 + i] + h[i] / h[i].norm() for i in range(6)]
+    items = [x[4 + i] + h[i] / h[i].norm().clamp(min=1e-30) for i in range(6)]
     bpr = l2 = torch.zeros(())
     for u, i, j in zip(BATCH.users.tolist(), BATCH.positives.tolist(), BATCH.negatives[:, 0].tolist()):
         bpr = bpr - torch.log(torch.sigmoid(x[u] @ items[i] - x[u] @ items[j])) / 4
@@ -156,7 +158,9 @@ def test_lattice_follows_its_equations(tiny, content, options: dict) -> None:
     x = collaborative(model)
     vectors = model.embed()
     torch.testing.assert_close(vectors.users, x[:4])
-    torch.testing.assert_close(vectors.items, x[4:] + h / h.norm(dim=1, keepdim=True), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        vectors.items, x[4:] + h / h.norm(dim=1, keepdim=True).clamp(min=1e-30), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_the_graph_of_the_first_batch_stays_for_the_epoch(tiny, content) -> None:
@@ -241,3 +245,20 @@ def test_wrong_options_are_refused(tiny, content) -> None:
         LATTICE(tiny)
     for options in LATTICE.paper().values():
         LATTICE(tiny, content, **{name: value for name, value in options.items() if name not in ("lr", "batch_size")})
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+@pytest.mark.parametrize("there", [[], [2], [1, 4], [0, 1, 2, 4]])
+def test_items_without_a_modality_have_no_neighbours_and_are_nobodys(tiny, content, there, include_self) -> None:
+    """Filled alike, they would be each other's nearest, in the order of their ids."""
+    present = {"text": content.present["text"], "image": torch.zeros(6, dtype=torch.bool)}
+    present["image"][there] = True
+    model = build(tiny, Features(content.item, present), modalities="image", include_self=include_self)
+    one = model.modal["image"]
+    for index, weight in ((one.index, one.weight), one.learnt(anew=True)):
+        dense = torch.zeros(6, 6).scatter_add_(1, index, weight.detach())
+        away = [i for i in range(6) if i not in there]
+        assert dense[away].sum() == dense[:, away].sum() == 0
+        assert not include_self or (dense.diagonal()[there] > 0).all()
+    assert torch.isfinite(model.embed().items).all()
+    sum(model.loss(BATCH).values()).backward()

@@ -1,6 +1,8 @@
 """The audit's page: complete, self-contained, and readable without colours."""
 
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 from mmlib.data.audit import Audit, Example, Finding
@@ -74,3 +76,11 @@ def test_nothing_is_fetched_and_nothing_runs(shop):
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert "default-src 'none'" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_pages_kernel_does_not_wait_for_what_makes_reports() -> None:
+    """They take seconds to import, and every page draws the audit."""
+    code = (
+        "import sys, mmlib.show, mmlib.show.audit; assert not {'nbformat', 'nbconvert', 'papermill'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
