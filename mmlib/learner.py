@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .data.dataset import Dataset
 from .errors import InputError
+from .files import digest
 from .graphs import Graph
 from .kernels import sample
 from .vectors import Embeddings
@@ -90,6 +92,14 @@ class Learner(nn.Module):
         names = [name for name in inspect.signature(type(self)).parameters if name not in ("data", "features", "start")]
         return {"model": type(self).__name__} | {name: getattr(self, name) for name in names if hasattr(self, name)}
 
+    redrawn: tuple[str, ...] = ()  # buffers that an epoch draws anew
+
+    def reads(self) -> str:
+        """A short hash of what is learnt from: the data, and what is held beside the weights, such as content."""
+        saved = self.state_dict()
+        held = {name: values for name, values in self.named_buffers() if name not in saved and name not in self.redrawn}
+        return digest(self.data.key, *[part for name in sorted(held) for part in (name, _array(held[name]))])
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Learner":
         """Let ``model.to(device)`` take graphs and index tensors along with the parameters."""
         super()._apply(fn, recurse)
@@ -101,6 +111,10 @@ class Learner(nn.Module):
                 setattr(self, name, {key: one.to(device) for key, one in value.items()})
         self._pairs = self._pairs.to(device)
         return self
+
+
+def _array(values: Tensor) -> np.ndarray:
+    return (values.float() if values.dtype == torch.bfloat16 else values).detach().cpu().numpy()
 
 
 def xavier(n: int, d: int) -> Tensor:

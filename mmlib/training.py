@@ -112,10 +112,10 @@ def fit(
         device: ``"auto"`` (CUDA when there is one), ``"cpu"``, ``"cuda"``.
         checkpoint: a file written after an epoch when ``checkpoint_seconds`` have passed since it was last written.
             If it is there, training continues from it, with the same result as without the interruption (bit for
-            bit on the CPU).
+            bit on the CPU), whatever weights ``model`` starts with.
 
     Raises:
-        InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments.
+        InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments, data or features.
     """
     one_of("keep", keep, ("best", "last"))
     if epochs < 0 or batch_size < 1 or lr <= 0:
@@ -127,9 +127,12 @@ def fit(
     run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep)
     run.generator.manual_seed(seed)
     keep_freed_memory()
-    named = schedule if isinstance(schedule, str) else "function"
-    describe = getattr(model, "describe", dict)
-    key = digest(describe(), batch_size, lr, weight_decay, named, metric, keep, evaluate_every, seed, amp)
+    key = ""
+    if checkpoint:
+        named = schedule if isinstance(schedule, str) else "function"
+        read = [part() for part in (getattr(model, name, None) for name in ("describe", "reads")) if part]
+        length = epochs if schedule != "constant" else None
+        key = digest(read, batch_size, lr, weight_decay, named, length, metric, keep, evaluate_every, seed, amp)
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(seed)
         if checkpoint and Path(checkpoint).exists():
@@ -258,7 +261,9 @@ class _Run:
         """Continue from a checkpoint of the same training."""
         saved = torch.load(path, map_location="cpu", weights_only=True)
         if saved["key"] != key:
-            raise InputError(f"{path} is the checkpoint of a training with other options; delete it to start anew.")
+            raise InputError(
+                f"{path} is the checkpoint of a training with other options, data or features; delete it to start anew."
+            )
         for name, value in saved["state"].items():
             setattr(self, name, value)
         for name, value in saved["parts"].items():

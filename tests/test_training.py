@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 
 import pytest
 import torch
@@ -126,9 +127,27 @@ def test_a_killed_process_continues_bit_for_bit(blocks, tmp_path, monkeypatch) -
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
 
 
+def test_a_checkpoint_of_other_data_or_length_is_refused(blocks, features, tmp_path) -> None:
+    from mmlib.recommenders import VBPR
+
+    def start(data, given, epochs: int = 1):
+        torch.manual_seed(0)
+        options = {"device": "cpu", "checkpoint": tmp_path / "c.pt", "schedule": "cosine"}
+        return fit(VBPR(data, given, dim=4), epochs=epochs, **options)
+
+    start(blocks, features)
+    assert start(blocks, features).best_epoch == 1
+    other = replace(features, item={name: values + 1 for name, values in features.item.items()})
+    table = blocks.interactions
+    less = replace(blocks, interactions=table.assign(part=["test", *table["part"][1:]]))
+    for wrong in ((blocks, other), (less, features), (blocks, features, 2)):
+        with pytest.raises(InputError, match="other options, data"):
+            start(*wrong)
+
+
 def test_a_checkpoint_of_other_options_is_refused(blocks, tmp_path) -> None:
     fit(make(blocks), epochs=1, device="cpu", checkpoint=tmp_path / "c.pt")
-    with pytest.raises(InputError, match="other options; delete it"):
+    with pytest.raises(InputError, match="other options, data or features; delete it"):
         fit(make(blocks), epochs=1, lr=0.1, device="cpu", checkpoint=tmp_path / "c.pt")
 
 

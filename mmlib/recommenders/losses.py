@@ -26,8 +26,8 @@ def length(weight: float, *vectors: Tensor, reading: str = "squared") -> Tensor:
         vectors: [b, d] each.
         reading: ``"squared"``: half the squares, summed and divided by b (LightGCN eq. 15 per batch); ``"norm"``: the
             root of each tensor's sum of squares, divided by b, as the usual toolbox has it; ``"mean"``: each tensor's
-            mean square, over its d columns too, as the authors of GRCN and DualGNN have it. Their weights cannot be
-            compared.
+            mean square, over its d columns too, as the authors of MMGCN, GRCN and DualGNN have it. Their weights cannot
+            be compared.
     """
     one_of("l2_reading", reading, LENGTHS)
     if reading == "mean":

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data.dataset import Dataset
-from ..errors import one_of
+from ..errors import InputError, one_of
 from ..learner import Batch, Learner
 from ..vectors import Embeddings, Features
 from .lightgcn import LightGCN
@@ -65,7 +65,7 @@ class MixGCF(Learner):
         super().__init__(data)
         one_of("backbone", backbone, BACKBONES)
         if candidates < 1:
-            raise ValueError(f"candidates = {candidates}; draw at least one negative per purchase.")
+            raise InputError(f"candidates = {candidates}; draw at least one negative per purchase.")
         options |= {"dim": dim, "layers": layers, "l2": l2, "normalisation": normalisation}
         options |= {"start": start, "start_scale": start_scale, "start_centre": start_centre}
         self.backbone, self.network = backbone, BACKBONES[backbone](data, features, **options)

@@ -21,7 +21,8 @@ class MMGCL(ModalGCN):
     r"""MMGCL from `"Multi-modal Graph Contrastive Learning for Micro-video Recommendation"
     <https://doi.org/10.1145/3477495.3532027>`_, on the encoder of :class:`ModalGCN`, which is the official code's.
 
-    Two views of the users and items: modality masking replaces what goes into one modality's graph, drawn with
+    Two views of the users and items, as its text was understood (the official code masks by dropping the nodes of
+    one modality's graph): modality masking replaces what goes into one modality's graph, drawn with
     probability p_m, by random vectors; modality edge dropout takes a share rho of the edges from every modality's
     graph. BPR is trained together with a contrast on each side,
 
@@ -55,6 +56,7 @@ class MMGCL(ModalGCN):
     noise: Tensor
     reverse: Tensor
     draws_by_item = True
+    redrawn = ("noise",)
 
     def __init__(
         self,
@@ -99,7 +101,8 @@ class MMGCL(ModalGCN):
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
-        """The settings file of the official code; ``odds`` are those of picture, sound and text."""
+        """The settings file of the official code; ``odds`` of picture, sound and text by their name there, although
+        its code draws in the order picture, text, sound."""
         common = {"dim": 64, "layers": 3, "ssl_weight": 0.4, "temperature": 0.2, "edge_dropout": 0.05}
         return {"TikTok": common | {"odds": "0.4+0.4+0.2", "l2": 1e-4, "lr": 1e-3}}
 

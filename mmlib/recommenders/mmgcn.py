@@ -14,7 +14,7 @@ from ..graphs import bipartite
 from ..learner import Batch, Learner, xavier
 from ..vectors import Embeddings, Features
 from .content import Projection, contents
-from .losses import bpr, length
+from .losses import LENGTHS, bpr, length
 from .start import start_table
 
 
@@ -43,7 +43,9 @@ class MMGCN(Learner):
         fusion: ``"sum"`` of the modalities (eq. 9), or their ``"mean"`` (official code).
         bias, unit_inputs: add one after W_2 and W_3; scale u_m and i_m to length 1 at first (both: official code).
         frozen_ids: leave ID vectors and preferences as drawn; all public code hides them from the optimiser.
-        l2: lambda, of the batch's ID vectors and preferences, see ``losses.length``.
+        square: W_1 as wide as what it reads, as in all public code; otherwise d.
+        l2: lambda, of the batch's ID vectors and preferences.
+        l2_reading: see ``losses.length``; public code has ``"mean"``.
         modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
         start, start_scale, start_centre: of the ID vectors, see ``recommenders.start.start_table``.
     """
@@ -62,7 +64,9 @@ class MMGCN(Learner):
         bias: bool = False,
         unit_inputs: bool = False,
         frozen_ids: bool = False,
+        square: bool = False,
         l2: float = 1e-4,
+        l2_reading: str = "squared",
         modalities: str | None = None,
         missing: str = "mean",
         learn_features: bool = False,
@@ -74,12 +78,14 @@ class MMGCN(Learner):
         one_of("aggregation", aggregation, ("mean", "max"))
         one_of("combination", combination, ("sum", "concat"))
         one_of("fusion", fusion, ("sum", "mean"))
+        one_of("l2_reading", l2_reading, LENGTHS)
         if layers < 1:
             raise InputError(f"layers = {layers}; MMGCN needs at least one.")
         super().__init__(data)
         self.dim, self.content_dim, self.layers, self.bias = dim, content_dim, layers, bias
         self.aggregation, self.combination, self.fusion = aggregation, combination, fusion
-        self.unit_inputs, self.frozen_ids, self.l2 = unit_inputs, frozen_ids, l2
+        self.unit_inputs, self.frozen_ids, self.square = unit_inputs, frozen_ids, square
+        self.l2, self.l2_reading = l2, l2_reading
         self.modalities, self.missing, self.learn_features = modalities, missing, learn_features
         self.precision, self.start_scale, self.start_centre = precision, start_scale, start_centre
         self.content = contents(
@@ -93,7 +99,7 @@ class MMGCN(Learner):
             self._hold(f"preference_{name}", xavier(data.n_users, width))  # u_m
             self.project[name] = Projection(one().shape[1], content_dim) if content_dim else nn.Identity()
             inputs = [width] + [dim] * (layers - 1)
-            self.hops[name] = nn.ModuleList(Hop(size, dim, combination == "concat", bias) for size in inputs)
+            self.hops[name] = nn.ModuleList(Hop(size, dim, combination == "concat", bias, square) for size in inputs)
 
     table: Tensor
 
@@ -108,6 +114,7 @@ class MMGCN(Learner):
     def paper() -> dict[str, dict[str, Any]]:
         """The commands of the official README."""
         common = {"layers": 2, "aggregation": "mean", "combination": "sum", "lr": 5e-4, "l2": 0.1, "batch_size": 1024}
+        common |= {"l2_reading": "mean"}
         return {"Kwai": common, "TikTok": dict(common), "MovieLens": common | {"lr": 1e-4, "l2": 1e-4}}
 
     def embed(self) -> Embeddings:
@@ -143,19 +150,20 @@ class MMGCN(Learner):
         if not self.frozen_ids:
             held = [*F.embedding(rows, self.table)]  # [b, d] each
             held += [F.embedding(batch.users, getattr(self, f"preference_{name}")) for name in self.content]
-            terms["l2"] = length(self.l2, *held)
+            terms["l2"] = length(self.l2, *held, reading=self.l2_reading)
         return terms
 
 
 class Hop(nn.Module):
     """One layer of one modality (eq. 1-7): [n, width] -> [n, d]."""
 
-    def __init__(self, width: int, dim: int, concat: bool, bias: bool) -> None:
+    def __init__(self, width: int, dim: int, concat: bool, bias: bool, square: bool) -> None:
         super().__init__()
         self.concat = concat
-        self.gather = nn.Linear(width, dim, bias=False)  # W_1
+        near = width if square else dim
+        self.gather = nn.Linear(width, near, bias=False)  # W_1
         self.keep = nn.Linear(width, dim, bias=bias)  # W_2
-        self.combine = nn.Linear(2 * dim if concat else dim, dim, bias=bias)  # W_3
+        self.combine = nn.Linear(near + dim if concat else near, dim, bias=bias)  # W_3
         for layer in (self.gather, self.keep, self.combine):
             nn.init.xavier_uniform_(layer.weight)
 

@@ -88,7 +88,7 @@ def test_options_of_the_backbone_are_passed_on_and_described(blocks) -> None:
 
 
 def test_wrong_options_are_refused(blocks) -> None:
-    with pytest.raises(ValueError, match="candidates = 0"):
+    with pytest.raises(InputError, match="candidates = 0"):
         MixGCF(blocks, candidates=0)
     with pytest.raises(InputError, match="backbone"):
         MixGCF(blocks, backbone="mf")

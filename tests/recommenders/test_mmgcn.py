@@ -47,7 +47,7 @@ def by_hand(model: MMGCN, content: Features) -> tuple[torch.Tensor, torch.Tensor
             b2, b3 = (0 if layer.bias is None else layer.bias.detach() for layer in (hop.keep, hop.combine))
             after = []
             for node in range(10):
-                given = [w1 @ x[other] for other in neighbours[node]] or [torch.zeros(2)]
+                given = [w1 @ x[other] for other in neighbours[node]] or [torch.zeros(len(w1))]
                 h = sum(given) / len(given) if model.aggregation == "mean" else torch.stack(given).amax(0)
                 h = F.leaky_relu(h)
                 own = F.leaky_relu(w2 @ x[node] + b2) + model.table.detach()[node]
@@ -70,6 +70,8 @@ def by_hand(model: MMGCN, content: Features) -> tuple[torch.Tensor, torch.Tensor
         {"content_dim": 0},
         {"aggregation": "max"},
         {"combination": "concat"},
+        {"square": True},
+        {"square": True, "combination": "concat"},
         {"fusion": "mean", "bias": True, "unit_inputs": True},
     ],
 )
@@ -86,6 +88,15 @@ def test_vectors_and_loss_follow_the_equations(tiny, content, options) -> None:
         held += squares(model.table[u], model.table[4 + i], model.table[4 + j])
         held += squares(*(getattr(model, f"preference_{name}")[u] for name in model.content))
     assert terms["l2"] == pytest.approx(0.1 / 2 * held / 4, rel=1e-5)
+
+
+def test_the_l2_term_as_public_code_has_it(tiny, content) -> None:
+    model, batch = build(tiny, content, l2_reading="mean"), batch_of()
+    items = torch.stack([batch.positives, batch.negatives[:, 0]]) + 4
+    held = [model.table[batch.users], *model.table[items]]
+    held += [getattr(model, f"preference_{name}")[batch.users] for name in model.content]
+    expected = 0.1 * sum(float(x.detach().pow(2).mean()) for x in held)
+    assert detached(model.loss(batch))["l2"] == pytest.approx(expected, rel=1e-5)
 
 
 def test_gradients_of_the_maximum_are_those_of_the_loop(tiny, content) -> None:
