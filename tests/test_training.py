@@ -165,3 +165,13 @@ def test_bad_arguments_are_named(blocks) -> None:
         fit(make(blocks), epochs=1, metric="recal@20", device="cpu")
     with pytest.raises(InputError, match="schedule = 'cosin'"):
         fit(make(blocks), epochs=1, schedule="cosin", device="cpu")
+
+
+def test_schedules_are_factors_of_the_learning_rate() -> None:
+    from mmlib.training import _factor
+
+    assert [round(_factor("decay", 7)(epoch), 4) for epoch in (0, 25, 50, 100)] == [1.0, 0.9798, 0.96, 0.9216]
+    assert [round(_factor("cosine", 4)(epoch), 3) for epoch in (0, 2, 4)] == [1.0, 0.5, 0.0]
+    assert _factor("constant", 4)(3) == 1
+    with pytest.raises(InputError, match='"decay"'):
+        _factor("decays", 4)

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 WIDE, MANY = 256, 1024  # products with fewer columns in both x and the result gain nothing
 
@@ -12,10 +13,10 @@ WIDE, MANY = 256, 1024  # products with fewer columns in both x and the result g
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``torch.nn.functional.linear``: x [n, m] times weight [d, m] transposed, plus bias [d]: [n, d].
 
-    Wide float32 matrices on the CPU go through oneDNN, forward and backward; measured on 7,050 x 4,096 x 64 with two
-    cores of an AMD EPYC: 17 to 51 ms instead of 23 to 95 forward (the host's good and bad days), 23 to 72 instead of 34
-    to 116 for the weight's gradient; 128 x 64 x 7,050: 0.9 ms instead of 1.4 to 2. Everything else, autocast and other
-    shapes included, is left to PyTorch.
+    Wide float32 matrices on the CPU go through oneDNN, forward and backward (no second derivatives). Measured with two
+    cores of an AMD EPYC, milliseconds on the host's good and bad days: 7,050 x 4,096 x 64 takes 17 to 51 instead of 23
+    to 95 forward, 23 to 72 instead of 34 to 116 for the weight's gradient; 128 x 64 x 7,050 takes 0.9 instead of 1.4 to
+    2. Everything else, autocast and other shapes included, is left to PyTorch.
     """
     if _gains(x, weight):
         return _Linear.apply(x, weight, bias)
@@ -41,7 +42,7 @@ def _gains(x: Tensor, weight: Tensor) -> bool:
     return (
         x.ndim == 2
         and (x.shape[1] >= WIDE or len(weight) >= MANY)
-        and len(x) > 0
+        and x.numel() > 0
         and x.dtype == weight.dtype == torch.float32
         and x.device.type == "cpu"
         and torch.backends.mkldnn.is_available()
@@ -57,6 +58,7 @@ class _Linear(torch.autograd.Function):
         return _product(x, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
         of_x = gradient @ weight if ctx.needs_input_grad[0] else None

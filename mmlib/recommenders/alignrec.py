@@ -38,6 +38,9 @@ class AlignRec(Learner):
     .. math:: L_{BPR} + \alpha L_{CCA} + \beta L_{UIA} + \lambda L_{REG},
         \qquad L_{REG} = \| C(h_{mm}^i, h_{mm}^j) - sg(C(h_{enc}^i, h_{enc}^j)) \|_2
 
+    For the released code give ``cca="cosine", gram="inner", repeats=True, l2=1e-4, learn_features=True``, and ``fit``
+    the schedule "decay" (table 7's LambdaLR).
+
     CCA (eq. 10) lets each item's and each user's h_mm find its own h_id in the batch, with inner products / tau as
     logits; UIA (eq. 12) is 1 - cos(h^u, h^i); REG (eq. 11) keeps the cosines of the h_mm near those of the h_enc.
 
@@ -50,7 +53,8 @@ class AlignRec(Learner):
         activation: within the MLP: ``"none"`` (released code; the paper is silent) or ``"relu"``.
         fuser: ``"sum"``, or ``"attention"`` between h_mm and h_id, which section 4.2.3 offers; the released code
             has its parameters, and those of a gate, without using them.
-        cca_weight, uia_weight, reg_weight, temperature: alpha, beta (released code: 0 unless asked), lambda, tau.
+        cca_weight, uia_weight, reg_weight, temperature: alpha, beta (0 in the released code, 0.1 in its scripts),
+            lambda, tau.
         cca: logits from ``"inner"`` products (eq. 10 as printed) or ``"cosine"`` (released code).
         gram: of the h_mm in REG: ``"cosine"`` (eq. 11) or ``"inner"`` products (released code).
         reg_reading: ``"norm"``: eq. 11 divided by the number of items (released code), which is the root of the mean

@@ -33,7 +33,8 @@ class LATTICE(PlugIn):
 
     trained with BPR (eq. 10) and an L2 term. Neighbours are found exactly without items x items in memory; the
     gradient reaches W through the similarities that are kept, as it does through the paper's sparse matrix.
-    For the official code give ``normalisation="row", self_loops=True, normalise="sum", learn_features=True``.
+    For the official code give ``normalisation="row", self_loops=True, normalise="sum", learn_features=True``, and
+    ``fit`` the schedule "decay"; it also draws users uniformly, with one purchase each, which is not offered here.
 
     Args:
         data: a split dataset.

@@ -269,19 +269,30 @@ def recommender(
     """
     one_of("recommender", name, RECOMMENDERS)
     known = inspect.signature(RECOMMENDERS[name]).parameters
-    open_ended = any(one.kind is one.VAR_KEYWORD for one in known.values())
+    own = dict(model_options or {})
     if start is not None and "start" not in known:
         raise InputError(f"{name} does not learn from vectors that it could start from; set start = 'random'.")
-    for option in model_options or {}:
-        if option not in known and not open_ended:
-            names = [one for one in known if one not in ("data", "features", "start")]
+    names = _options(known, own)
+    for option in own:
+        if option not in names:
             raise InputError(
                 f"model_options: {name} has no option {option!r}.{closest(option, names)} It has: {', '.join(names)}."
             )
     shared = {key: value for key, value in options.items() if key in known and (name in TUNED or key not in LEFT_OPEN)}
     given = {"start": start} if start is not None else {}
     with keeping(_kept_search):
-        return RECOMMENDERS[name](data, features, **(shared | given | dict(model_options or {})))
+        return RECOMMENDERS[name](data, features, **(shared | given | own))
+
+
+def _options(known: Mapping[str, inspect.Parameter], own: Mapping[str, Any]) -> list[str]:
+    """Names of all options: the model's own and, where it hands the rest on to a backbone, those of that."""
+    names = [one for one in known if one not in ("data", "features", "start")]
+    if any(one.kind is one.VAR_KEYWORD for one in known.values()):
+        named = str(own.get("backbone", known["backbone"].default))
+        within = RECOMMENDERS.get("bpr" if named == "mf" else named, RECOMMENDERS["lightgcn"])
+        more = inspect.signature(within).parameters
+        names += [one for one in more if one not in (*names, "data", "features", "start")]
+    return [one for one in names if known.get(one) is None or known[one].kind is not inspect.Parameter.VAR_KEYWORD]
 
 
 def _kept_search(name: str, inputs: Mapping[str, Any], search: Callable[[], tuple[torch.Tensor, ...]]) -> Any:

@@ -80,6 +80,12 @@ def test_options_and_starts_that_cannot_be(blocks, features) -> None:
 
     with pytest.raises(InputError, match=r"no option 'layrs'.*Did you mean \"layers\""):
         stages.recommender("lightgcn", blocks, model_options={"layrs": 3})
+    with pytest.raises(InputError, match=r"micro has no option 'tempreature'.*Did you mean \"temperature\""):
+        stages.recommender("micro", blocks, features, model_options={"tempreature": 1})
+    with pytest.raises(InputError, match="no option 'message_dropout'"):
+        stages.recommender("mixgcf", blocks, model_options={"message_dropout": 0.2})
+    options = {"backbone": "ngcf", "message_dropout": 0.2}
+    assert stages.recommender("mixgcf", blocks, model_options=options).describe()["message_dropout"] == 0.2
     with pytest.raises(InputError, match="ease does not learn from vectors"):
         stages.recommender("ease", blocks, start=LightGCN(blocks, dim=8).embed())
     with pytest.raises(InputError, match='Did you mean "lightgcn"'):
