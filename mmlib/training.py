@@ -85,6 +85,7 @@ def fit(
     schedule: str | Callable[[int], float] = "constant",
     patience: int | None = 20,
     metric: str = "recall@20",
+    candidates: str = "all",
     keep: str = "best",
     evaluate_every: int = 1,
     seed: int = 0,
@@ -106,6 +107,7 @@ def fit(
             factor on ``lr``.
         patience: stop after so many validations without a better ``metric``; ``None`` trains all epochs.
         metric: the validation metric that chooses; higher is better.
+        candidates: what validation ranks, ``"all"`` items or ``"cold"`` ones, as in ``evaluation.evaluate``.
         keep: ``"best"`` epoch by validation, or ``"last"``.
         evaluate_every: validate after every so many epochs; 0 never does (then ``keep="last"``).
         seed: of shuffling, negatives and whatever the model draws; not of the model's initial weights.
@@ -123,9 +125,9 @@ def fit(
         raise InputError(f"epochs={epochs}, batch_size={batch_size}, lr={lr}: need >= 0, >= 1 and > 0.")
     where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
     if not any(True for _ in model.parameters()):
-        return _measured(model, where, metric)
+        return _measured(model, where, metric, candidates)
     optimiser = torch.optim.AdamW(model.to(where).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep)
+    run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep, candidates)
     run.generator.manual_seed(seed)
     keep_freed_memory()
     key = ""
@@ -133,7 +135,9 @@ def fit(
         named = schedule if isinstance(schedule, str) else "function"
         read = [part() for part in (getattr(model, name, None) for name in ("describe", "reads")) if part]
         length = epochs if schedule != "constant" else None
-        key = digest(read, batch_size, lr, weight_decay, named, length, metric, keep, evaluate_every, seed, amp)
+        key = digest(
+            read, batch_size, lr, weight_decay, named, length, metric, candidates, keep, evaluate_every, seed, amp
+        )
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(seed)
         if checkpoint and Path(checkpoint).exists():
@@ -147,9 +151,9 @@ def fit(
     return run.finish()
 
 
-def _measured(model: Any, device: torch.device, metric: str) -> Fit:
+def _measured(model: Any, device: torch.device, metric: str, candidates: str) -> Fit:
     """A model with nothing to train, validated once."""
-    run = _Run(model.to(device), None, None, device, False, metric, "last")  # type: ignore[arg-type]
+    run = _Run(model.to(device), None, None, device, False, metric, "last", candidates)  # type: ignore[arg-type]
     start = time.perf_counter()
     run.log(0, {}, run.validate(), start)
     return run.finish()
@@ -179,6 +183,7 @@ class _Run:
     amp: bool
     metric: str
     keep: str
+    candidates: str
     generator: torch.Generator = field(default_factory=torch.Generator)
     epoch: int = 0
     best_epoch: int = 0
@@ -236,7 +241,7 @@ class _Run:
         if hasattr(self.model, "validate"):
             metrics = self.model.validate()
         else:
-            self.task = self.task or Task.of(self.model.data, "valid", device=self.device)
+            self.task = self.task or Task.of(self.model.data, "valid", candidates=self.candidates, device=self.device)
             ranked = self.model if hasattr(self.model, "scores") else self.model.embed()
             metrics = self.task.means(ranked, int(self.metric.rpartition("@")[2] or 20))
         one_of("metric", self.metric, metrics)

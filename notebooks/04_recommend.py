@@ -45,6 +45,7 @@ dim: int = 64  # width of all vectors that score
 k: list[int] = [10, 20]  # lengths of the recommended lists
 few: int = 5  # "few purchases": items bought at most so often in the training part
 part: str = "test"  # the part that judges; "valid" while options are being chosen, and test stays unread
+ranked: str = "all"  # the items that are ranked: "all", or only the "cold" ones, which nobody bought in training
 mask_valid: bool = True  # at test, leave validation items out of the candidates
 seed: int = 0  # of initial weights, shuffling and negatives
 
@@ -67,7 +68,7 @@ catalogue
 
 # %%
 features = None
-if start != "random" or mm.reads_content(recommender) or "modalities" in model_options:
+if start != "random" or mm.reads_content(recommender, model_options):
     clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
     features = mm.extract(catalogue, clip)
 
@@ -93,8 +94,8 @@ mm.show.facts({"value": model.describe()})
 
 # %%
 metric = f"recall@{max(k)}"
-training = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "patience": patience, "metric": metric, "seed": seed}
-done = mm.fit(model, **training)
+training = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "patience": patience, "seed": seed}
+done = mm.fit(model, metric=metric, candidates=ranked, **training)
 mm.show.curves(done)
 
 # %% [markdown]
@@ -112,7 +113,8 @@ mm.audit(catalogue, features=features, graphs=model.read_graphs())
 # While options are being chosen, `part` is `"valid"`: a sweep over them then never sees the test part.
 
 # %%
-scores = mm.evaluate(done, part=part, k=k, few=few, mask_valid=mask_valid, label=f"{recommender} from {start}")
+judged = {"part": part, "k": k, "few": few, "candidates": ranked, "mask_valid": mask_valid}
+scores = mm.evaluate(done, **judged, label=f"{recommender} from {start}")
 size = sum(values.numel() for values in done.model.parameters())
 page.record(scores, best_epoch=done.best_epoch, seconds=done.seconds, parameters=size)
 mm.show.table({scores.label: scores})

@@ -175,3 +175,15 @@ def test_schedules_are_factors_of_the_learning_rate() -> None:
     assert _factor("constant", 4)(3) == 1
     with pytest.raises(InputError, match='"decay"'):
         _factor("decays", 4)
+
+
+def test_validation_may_rank_cold_items_alone(blocks) -> None:
+    from mmlib.data.splits_cold import cold_items
+    from mmlib.evaluation import evaluate
+
+    cold = cold_items(blocks, 0.4)
+    options = {"epochs": 2, "batch_size": 64, "metric": "recall@2", "device": "cpu"}
+    done = fit(make(cold, BPR), candidates="cold", keep="last", **options)
+    expected = evaluate(done, part="valid", k=[2], candidates="cold")["recall@2"]
+    assert done.history["valid/recall@2"].iloc[-1] == pytest.approx(expected)
+    assert expected != pytest.approx(evaluate(done, part="valid", k=[2])["recall@2"])

@@ -43,6 +43,7 @@ def evaluate(
     part: str = "test",
     k: Sequence[int] = (10, 20),
     mask_valid: bool = True,
+    candidates: str = "all",
     few: int = 5,
     slices: Sequence[str | Slice] | None = None,
     label: str | None = None,
@@ -56,6 +57,8 @@ def evaluate(
         k: list lengths.
         mask_valid: at test, take validation items out of the candidates, as one would in use; the usual
             toolbox leaves them in. Training items are always masked.
+        candidates: what is ranked: ``"all"`` items, or only the ``"cold"`` ones, which nobody bought in training, for
+            their own users: how well is it told which new item is for whom, whatever becomes of the others?
         few: the slice "few purchases" counts only positives bought at most this often in the training part.
         slices: which slices, by name or as ``Slice``; see ``slices.chosen``. By default ``"all"``, ``"few purchases"``,
             and every other one that holds some of the positives, but not all.
@@ -67,7 +70,7 @@ def evaluate(
         and popularity (``metrics.of_lists``). Users without positives in a slice are left out of it.
 
     Raises:
-        InputError: unknown part or slice, no data, or k < 1.
+        InputError: unknown part, slice or candidates, no data, no cold item, or k < 1.
     """
     one_of("part", part, ("valid", "test"))
     if not k or min(k) < 1:
@@ -80,7 +83,7 @@ def evaluate(
     with torch.no_grad():
         ranked: Any = inner if isinstance(inner, Embeddings) or hasattr(inner, "scores") else inner.embed()
     device = ranked.users.device if isinstance(ranked, Embeddings) else "cpu"
-    task = Task.of(data, part, mask_valid=mask_valid, device=device)
+    task = Task.of(data, part, mask_valid=mask_valid, candidates=candidates, device=device)
     items, hits = task.lists(ranked, max(k), block)
     counts = {one: task.positives_in(one) for one in wanted}
     if slices is None:
@@ -88,7 +91,8 @@ def evaluate(
         wanted = tuple(one for n, one in enumerate(wanted) if n < 2 or 0 < int(counts[one].sum()) < total)
     tables = [_per_user(task.users, one, items, hits, counts[one], k) for one in wanted]
     left_out = data.n_users - len(task.users)
-    about = {"part": part, "mask_valid": mask_valid and part == "test", "few": few, "left_out": left_out}
+    about = {"part": part, "mask_valid": mask_valid and part == "test", "candidates": candidates}
+    about |= {"few": few, "left_out": left_out}
     about["slices"] = {one.name: one.rule for one in wanted}
     name = label or (inner.about.get("model", "embeddings") if isinstance(inner, Embeddings) else type(inner).__name__)
     return Scores(name, _joined(tables, wanted), about, _of_lists(task.users, wanted, items, data, k))
@@ -100,35 +104,54 @@ class Task:
 
     Args:
         users: [n] int64, on the CPU.
-        seen: masked items.
+        seen: masked items, by their places among the candidates.
         truth: positives.
+        pool: [c] int64, the items that are candidates; ``None``: all.
     """
 
     users: Tensor
     seen: Seen
     truth: Seen
+    pool: Tensor | None = None
 
     @classmethod
-    def of(cls, data: Dataset, part: str, *, mask_valid: bool = True, device: torch.device | str = "cpu") -> "Task":
+    def of(
+        cls,
+        data: Dataset,
+        part: str,
+        *,
+        mask_valid: bool = True,
+        candidates: str = "all",
+        device: torch.device | str = "cpu",
+    ) -> "Task":
+        one_of("candidates", candidates, ("all", "cold"))
         pairs = torch.from_numpy(data.part(part))
         masked = data.train
         if part == "test" and mask_valid:
             masked = np.concatenate([data.train, data.valid])
-        hidden = torch.from_numpy(masked)
-        seen = Seen.from_pairs(hidden[:, 0], hidden[:, 1], data.n_users, data.n_items)
+        hidden, pool, n = torch.from_numpy(masked), None, data.n_items
+        if candidates == "cold":
+            place = _places(data)
+            pool, n = (place >= 0).nonzero().flatten(), int(place.max()) + 1
+            pairs, hidden = pairs[place[pairs[:, 1]] >= 0], hidden[place[hidden[:, 1]] >= 0]
+            hidden = torch.stack([hidden[:, 0], place[hidden[:, 1]]], 1)
+        seen = Seen.from_pairs(hidden[:, 0], hidden[:, 1], data.n_users, n)
         truth = Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
-        return cls(pairs[:, 0].unique(), seen.to(device), truth.to(device))
+        return cls(pairs[:, 0].unique(), seen.to(device), truth.to(device), None if pool is None else pool.to(device))
 
     def lists(self, ranked: "Embeddings | Scoring", k: int, block: int = 512) -> tuple[Tensor, Tensor]:
         """The k best items of each user and whether they are positives: [n, k] int64 and bool, on the CPU.
 
         A place that no item is left for holds -1 and no hit.
         """
-        rows = self.users.to(self.seen.device)
+        rows, pool = self.users.to(self.seen.device), self.pool
         if isinstance(ranked, Embeddings):
-            items, _ = rank.top_k(ranked.users[rows], ranked.items, k, seen=self.seen, rows=rows, block=block)
+            table = ranked.items if pool is None else ranked.items[pool]
+            items, _ = rank.top_k(ranked.users[rows], table, k, seen=self.seen, rows=rows, block=block)
         else:
-            items, _ = rank.top_k_by(ranked.scores, rows, self.seen.n_items, k, seen=self.seen, block=block)
+            scores = ranked.scores if pool is None else lambda users: ranked.scores(users)[:, pool]
+            items, _ = rank.top_k_by(scores, rows, self.seen.n_items, k, seen=self.seen, block=block)
+        items = items if pool is None else torch.where(items < 0, items, pool[items])
         hits = rank.hits(items, self.truth, rows=rows)
         return items.cpu(), hits.cpu()
 
@@ -148,6 +171,17 @@ class Task:
         """Recall and NDCG at k, averaged over users: what validation during training needs."""
         values = of_users(self.lists(ranked, k)[1], self.positives(), [k], ("recall", "ndcg"))
         return {name: float(column.mean()) for name, column in values.items()}
+
+
+def _places(data: Dataset) -> Tensor:
+    """Each cold item's place among the cold ones, -1 for others: [n_items] int64."""
+    cold = torch.from_numpy(data.purchases() == 0)
+    if not cold.any():
+        raise InputError(
+            f'{data.name} has no item without training purchases, so there are none to rank under candidates="cold". '
+            'Split with split="cold items".'
+        )
+    return torch.where(cold, cold.cumsum(0) - 1, -1)
 
 
 def _per_user(

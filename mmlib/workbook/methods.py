@@ -78,9 +78,9 @@ def sweep_protocol(folder: Path | str) -> Protocol:
     Raises:
         InputError: when the folder holds no sweep, or its runs differ in their split or masks.
     """
-    names = ("dataset", "split", "split_seed", "mask_valid", "k", "encoder")
+    names = ("dataset", "split", "split_seed", "mask_valid", "ranked", "k", "encoder")
     every = [{name: run["parameters"].get(name) for name in names} for run in _sweep(folder)["runs"]]
-    for name in ("dataset", "split", "mask_valid"):
+    for name in ("dataset", "split", "mask_valid", "ranked"):
         if len({repr(one[name]) for one in every}) > 1:
             raise InputError(f"{name} varies in {folder}: its runs follow several protocols.")
     one = every[0]
@@ -89,7 +89,7 @@ def sweep_protocol(folder: Path | str) -> Protocol:
         tag="measured here",
         source=str(folder),
         split="the parts that the data came with" if one["split"] == "given" else ratio,
-        candidates="all items",
+        candidates="items without training purchases" if one["ranked"] == "cold" else "all items",
         masked="training and validation items" if one["mask_valid"] in (True, None) else "training items",
         lengths=tuple(one["k"] or ()),
         chosen="as the sweep's parameters say; stopping on the validation part, the test part read once",

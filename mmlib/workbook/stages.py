@@ -30,7 +30,7 @@ from .cache import cached
 from .places import outputs
 
 RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders, one) for one in recommenders.__all__}
-READ_IF_ASKED = ("itemknn",)  # content is one of their options
+READ_IF_ASKED = ("itemknn",)  # on="content" is one of their options
 TUNED = ("bpr", "lightgcn", "mixgcf", "ngcf")  # their papers leave these open, so the pages' values hold for them
 LEFT_OPEN = ("layers", "candidates", "l2")
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
@@ -241,10 +241,12 @@ def start_vectors(
     return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
 
 
-def reads_content(name: str) -> bool:
-    """Whether a recommender needs features whatever it starts from."""
+def reads_content(name: str, model_options: Mapping[str, Any] | None = None) -> bool:
+    """Whether a recommender with these options needs features whatever it starts from."""
     one_of("recommender", name, RECOMMENDERS)
-    return "modalities" in inspect.signature(RECOMMENDERS[name]).parameters and name not in READ_IF_ASKED
+    if name in READ_IF_ASKED:
+        return (model_options or {}).get("on") == "content"
+    return "modalities" in inspect.signature(RECOMMENDERS[name]).parameters
 
 
 def recommender(

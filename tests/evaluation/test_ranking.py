@@ -11,7 +11,7 @@ from ..conftest import make_dataset
 
 
 def naive(
-    vectors: Embeddings, data, part: str, k: int, mask_valid: bool, few: int | None = None
+    vectors: Embeddings, data, part: str, k: int, mask_valid: bool, few: int | None = None, cold: bool = False
 ) -> dict[str, list[float]]:
     """Every metric by its definition, one user at a time, with lists and loops."""
     out: dict[str, list[float]] = {"recall": [], "ndcg": [], "precision": [], "hr": []}
@@ -21,6 +21,10 @@ def naive(
         if not positives:
             continue
         masked = {int(i) for u, i in data.train if u == user}
+        masked |= {i for i in range(data.n_items) if cold and bought[i]}
+        positives -= {i for i in positives if cold and bought[i]}
+        if not positives:
+            continue
         if part == "test" and mask_valid:
             masked |= {int(i) for u, i in data.valid if u == user}
         scores = (vectors.items @ vectors.users[user]).tolist()
@@ -109,3 +113,38 @@ def test_bad_arguments_are_named(ragged) -> None:
         evaluate(vectors(ragged))
     with pytest.raises(InputError, match="metric = 'recall@7'"):
         evaluate(vectors(ragged), ragged)["recall@7"]
+
+
+@pytest.mark.parametrize("part", ["valid", "test"])
+@pytest.mark.parametrize("mask_valid", [True, False])
+def test_cold_items_may_be_ranked_among_themselves(part: str, mask_valid: bool, device: str) -> None:
+    rng = np.random.default_rng(3)
+    pairs = [(user, item) for user in range(12) for item in rng.permutation(15)[:8]]
+    parts = ["train" if item < 9 else str(rng.choice(["valid", "test"])) for _, item in pairs]
+    parts = ["test" if user == 11 else one for (user, _), one in zip(pairs, parts)]  # cold for who has no history too
+    data = make_dataset(np.array(pairs), parts, 12, 15)
+    assert (data.purchases() == 0).sum() >= 6
+
+    class Direct:
+        data = None
+
+        def scores(self, users):
+            return vectors(data, device).users[users] @ vectors(data, device).items.T
+
+    found = [vectors(data, device)] if device == "cuda" else [vectors(data, device), Direct()]
+    for model in found:
+        options = {"part": part, "mask_valid": mask_valid, "candidates": "cold"}
+        scores = evaluate(model, data, k=[2, 40], slices=["all"], **options)
+        for k in (2, 40):
+            expected = naive(vectors(data), data, part, k, mask_valid, cold=True)
+            for name in ("recall", "ndcg"):
+                np.testing.assert_allclose(scores.per_user[f"{name}@{k}"], expected[name], atol=1e-6)
+        assert scores.about["candidates"] == "cold"
+
+
+def test_ranking_cold_items_needs_some(ragged) -> None:
+    everything = make_dataset(np.array([(0, 0), (1, 1), (0, 1), (1, 0)]), ["train", "train", "test", "valid"], 2, 2)
+    with pytest.raises(InputError, match="no item without training purchases"):
+        evaluate(vectors(everything), everything, candidates="cold")
+    with pytest.raises(InputError, match="candidates"):
+        evaluate(vectors(ragged), ragged, candidates="new")

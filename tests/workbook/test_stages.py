@@ -67,6 +67,7 @@ def test_every_recommender_has_a_name(blocks, features) -> None:
     assert stages.reads_content("vbpr")
     assert not stages.reads_content("lightgcn")
     assert not stages.reads_content("itemknn")
+    assert stages.reads_content("itemknn", {"on": "content"})
     model = stages.recommender("itemknn", blocks, features, model_options={"on": "content"}, dim=8, l2=0.1)
     assert model.on == "content"
     assert stages.recommender("lightgcn", blocks, dim=8, layers=1, l2=0.5).describe()["l2"] == 0.5
