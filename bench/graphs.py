@@ -19,8 +19,11 @@ from mmlib.recommenders.content import Content, contents, similar_items
 from mmlib.recommenders.latent import LatentGraph
 from mmlib.vectors import Features
 
-STEPS = {"freedom": "FREEDOM: k = 10 by pictures and by words", "lattice": "LATTICE: raw graphs", "learnt": "LATTICE: "}
-STEPS["learnt"] += "learnt graphs and their gradient"
+STEPS = {
+    "freedom": "FREEDOM: k = 10 by pictures and by words",
+    "lattice": "LATTICE: raw graphs",
+    "learnt": "LATTICE: learnt graphs and their gradient",
+}
 
 
 def random_content(n: int, width: int) -> torch.nn.ModuleDict:
