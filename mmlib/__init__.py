@@ -18,14 +18,13 @@ _FROM = {
     ".training": ("Fit",),
     ".vectors": ("Embeddings", "Features"),
     ".workbook.page": ("begin",),
+    ".workbook.recommend": ("reads_content", "recommender"),
     ".workbook.stages": (
         "audit",
         "encoder",
         "extract",
         "fit",
         "load",
-        "reads_content",
-        "recommender",
         "seed",
         "start_vectors",
     ),
@@ -56,7 +55,8 @@ if TYPE_CHECKING:
     from .training import Fit
     from .vectors import Embeddings, Features
     from .workbook.page import begin
-    from .workbook.stages import audit, encoder, extract, fit, load, reads_content, recommender, seed, start_vectors
+    from .workbook.recommend import reads_content, recommender
+    from .workbook.stages import audit, encoder, extract, fit, load, seed, start_vectors
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,13 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from .. import recommenders
 from ..data import Dataset, bring, place, splits
 from ..data import audit as auditing
 from ..data.audit.findings import Audit
 from ..encoders import Clip, ContrastiveTuning
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
-from ..errors import InputError, closest, one_of
+from ..errors import InputError, one_of
 from ..files import digest, read_json, whole, write_json
 from ..kept import keeping
 from ..pretrainers import MMCPR, content_mean
@@ -28,11 +27,8 @@ from ..vectors import Embeddings, Features
 from . import page
 from .cache import cached
 from .places import outputs
+from .searches import cached_search
 
-RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders, one) for one in recommenders.__all__}
-READ_IF_ASKED = ("itemknn",)  # on="content" is one of their options
-TUNED = ("bpr", "lightgcn", "mixgcf", "ngcf")  # their papers leave these open, so the pages' values hold for them
-LEFT_OPEN = ("layers", "candidates", "l2")
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
 ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
 
@@ -152,7 +148,7 @@ def fit(model: Any, **options: Any) -> Fit:
         return train(model, **options)
     inputs = {
         "model": getattr(model, "describe", dict)(),
-        "options": {name: str(value) for name, value in options.items()},
+        "options": {name: str(value) for name, value in _plain(options).items()},
     }
     inputs |= {"class": type(model).__name__, "data": model.data.key, "weights": digest(*_tensors(model))}
     initial = model
@@ -174,6 +170,14 @@ def fit(model: Any, **options: Any) -> Fit:
     code = [f"mmlib.{name}" for name in code]
     code += sorted(_modules(type(model).__module__))
     return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=code)
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Training options without functions: a schedule becomes what it gives for each epoch."""
+    if not callable(options.get("schedule")):
+        return dict(options)
+    epochs = options.get("epochs", inspect.signature(train).parameters["epochs"].default)
+    return dict(options) | {"schedule": [options["schedule"](epoch) for epoch in range(epochs)]}
 
 
 def encoder(
@@ -236,84 +240,9 @@ def start_vectors(
         return content_mean(data, features, dim=dim)
     if start in ABLATIONS:
         options["cima_weight"] = ABLATIONS[start]
-    with keeping(_kept_search):
+    with keeping(cached_search):
         model = MMCPR(data, features, dim=dim, **options)
     return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
-
-
-def reads_content(name: str, model_options: Mapping[str, Any] | None = None) -> bool:
-    """Whether a recommender with these options needs features whatever it starts from."""
-    one_of("recommender", name, RECOMMENDERS)
-    if name in READ_IF_ASKED:
-        return (model_options or {}).get("on") == "content"
-    return "modalities" in inspect.signature(RECOMMENDERS[name]).parameters
-
-
-def recommender(
-    name: str,
-    data: Dataset,
-    features: Features | None = None,
-    *,
-    start: Embeddings | None = None,
-    model_options: Mapping[str, Any] | None = None,
-    **options: Any,
-) -> Any:
-    """A recommender by its name, see ``RECOMMENDERS``.
-
-    Args:
-        start: vectors to start from; ``None``: random.
-        model_options: options of this model alone, each of which it must have.
-        options: what many models share, taken by those that have it; ``layers``, ``candidates`` and ``l2`` only by
-            those whose papers leave them open, since the others' values are part of the method.
-
-    Raises:
-        InputError: for an unknown name or option, and for a start that the model cannot take.
-    """
-    one_of("recommender", name, RECOMMENDERS)
-    known = inspect.signature(RECOMMENDERS[name]).parameters
-    own = dict(model_options or {})
-    if start is not None and "start" not in known:
-        raise InputError(f"{name} does not learn from vectors that it could start from; set start = 'random'.")
-    names = _options(known, own)
-    for option in own:
-        if option not in names:
-            raise InputError(
-                f"model_options: {name} has no option {option!r}.{closest(option, names)} It has: {', '.join(names)}."
-            )
-    shared = {key: value for key, value in options.items() if key in known and (name in TUNED or key not in LEFT_OPEN)}
-    given = {"start": start} if start is not None else {}
-    with keeping(_kept_search):
-        return RECOMMENDERS[name](data, features, **(shared | given | own))
-
-
-def _options(known: Mapping[str, inspect.Parameter], own: Mapping[str, Any]) -> list[str]:
-    """Names of all options: the model's own and, where it hands the rest on to a backbone, those of that."""
-    names = [one for one in known if one not in ("data", "features", "start")]
-    if any(one.kind is one.VAR_KEYWORD for one in known.values()):
-        named = str(own.get("backbone", known["backbone"].default))
-        within = RECOMMENDERS.get("bpr" if named == "mf" else named, RECOMMENDERS["lightgcn"])
-        more = inspect.signature(within).parameters
-        names += [one for one in more if one not in (*names, "data", "features", "start")]
-    return [one for one in names if known.get(one) is None or known[one].kind is not inspect.Parameter.VAR_KEYWORD]
-
-
-def _kept_search(name: str, inputs: Mapping[str, Any], search: Callable[[], tuple[torch.Tensor, ...]]) -> Any:
-    """Neighbours from the cache: all runs that read the same vectors or purchases share them."""
-    found = {key: value for key, value in inputs.items() if isinstance(value, torch.Tensor)}
-    plain = {key: value for key, value in inputs.items() if key not in found}
-    plain |= {key: digest(value.cpu().numpy()) for key, value in found.items()}
-    device = next(iter(found.values())).device
-
-    def build(folder: Path) -> None:
-        parts = {str(place): part.cpu().contiguous() for place, part in enumerate(search())}
-        with whole(folder / "found.safetensors") as partial:
-            save_file(parts, partial)
-
-    def back(folder: Path) -> tuple[torch.Tensor, ...]:
-        parts = load_file(folder / "found.safetensors")
-        return tuple(parts[str(place)].to(device) for place in range(len(parts)))
-
-    return cached(name, plain, build, back, code=["mmlib.kernels"])
 
 
 def _modules(name: str) -> set[str]:
