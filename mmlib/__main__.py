@@ -127,22 +127,24 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
+    from .workbook.choose import due
     from .workbook.grid import read_sweep
 
     one = read_sweep(options.params, _overrides(options))
+    if options.list or options.slurm:
+        one = due(one)
     if options.list:
         print("\n".join(each.command(one.base) for each in one.plans))
         return 0
-    from .workbook.sweep import slurm_script, sweep_plans
+    from .workbook.run import finished
+    from .workbook.sweep import runs_of, slurm_script, sweep_plans
 
     if options.slurm:
         print(slurm_script(one, options.params), end="")
         return 0
     folder = sweep_plans(one, options.jobs)
     print(f"index: {short(folder / 'index.html')}")
-    from .workbook.run import finished
-
-    return int(any(not finished(each.folder) for each in one.plans))
+    return int(not all(finished(each) for each in [*(each.folder for each in one.plans), *runs_of(folder)]))
 
 
 def _report(options: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from ..files import digest
 from .params import read_yaml
 from .plan import Plan, plan
 
-_KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "compare")
+_KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "choose", "compare")
 _COMPARE = ("vary", "baseline", "metric", "within", "label")
+_CHOOSE = ("over", "metric")
+PART = "part"  # the parameter by which a page is told which part judges
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class Sweep:
         varying: names of the parameters that differ between runs.
         compare: what to compare on the index page (arguments of ``sweep.compare``), or empty.
         outputs: where results go.
+        choose: ``over``, the parameters whose values are chosen, and ``metric``, what chooses; or empty. The plans
+            then read the validation part; see ``choose.chosen``.
+        judged: the same runs on the test part, in the order of ``plans``, where values are to be chosen.
+        tried: what was chosen from, where that has been done: plain rows.
     """
 
     name: str
@@ -36,6 +42,9 @@ class Sweep:
     varying: tuple[str, ...]
     compare: dict[str, Any]
     outputs: Path
+    choose: dict[str, Any] = field(default_factory=dict)
+    judged: tuple[Plan, ...] = ()
+    tried: tuple[dict[str, Any], ...] = ()
 
     @property
     def id(self) -> str:
@@ -56,10 +65,13 @@ def read_sweep(
 
     Its keys: ``base`` (another parameter file, beside this one), ``fixed`` (parameters of all runs), ``grid``
     (name -> list of values; the last name varies fastest), ``also`` (more grids: a list of such ``fixed`` and
-    ``grid``), ``skip`` (combinations to leave out), ``pages``, ``about`` and ``compare``.
+    ``grid``), ``skip`` (combinations to leave out), ``pages``, ``about``, ``compare``, and ``choose`` (``over``: names
+    of parameters, and ``metric``): of these the values that do best on validation are chosen, for each combination
+    of the others, and only they are judged on the test part.
 
     Raises:
-        InputError: for unknown keys and parameters, wrong types, a grid without values, a ``skip`` without effect.
+        InputError: for unknown keys and parameters, wrong types, a grid without values, a ``skip`` without effect, a
+            choice that cannot be made.
     """
     path = Path(path)
     content = read_yaml(path)
@@ -75,18 +87,59 @@ def read_sweep(
     for more in content.get("also") or []:
         combinations += _combinations(more, path, content.get("fixed"))
     combinations = _without(combinations, content.get("skip") or [], path)
+    chosen = dict(overrides or {})
+    choose = _choice(content.get("choose"), comparing, path)
+    make = (content.get("pages"), outputs, notebooks)
+    found = _plans(path, base, [values | chosen for values in combinations], *make)
+    varying = _varying(found)
+    about, name = str(content.get("about") or ""), path.stem
+    if not choose:
+        return Sweep(name, about, inherited, found, varying, comparing, found[0].outputs)
+    _check_choice(choose, found, varying, comparing, path)
+    tried = _plans(path, base, [values | chosen | {PART: "valid"} for values in combinations], *make)
+    return Sweep(f"{name}-valid", about, inherited, tried, varying, comparing, found[0].outputs, choose, found)
+
+
+def _plans(path: Path, base: Path | None, runs: list[dict[str, Any]], *make: Any) -> tuple[Plan, ...]:
     plans: dict[str, Plan] = {}
-    for values in combinations:
+    for values in runs:
         try:
-            one = plan(base or {}, values | dict(overrides or {}), content.get("pages"), outputs, notebooks)
+            one = plan(base or {}, values, *make)
         except InputError as error:
             raise InputError(f"{path}, run {values}: {error}") from None
         plans.setdefault(one.id, one)
-    found = tuple(plans.values())
-    names = dict.fromkeys(name for one in found for name in one.parameters)
-    varying = tuple(name for name in names if len({repr(one.parameters.get(name)) for one in found}) > 1)
-    about = str(content.get("about") or "")
-    return Sweep(path.stem, about, inherited, found, varying, comparing, found[0].outputs)
+    return tuple(plans.values())
+
+
+def _varying(plans: tuple[Plan, ...]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for one in plans for name in one.parameters)
+    return tuple(name for name in names if len({repr(one.parameters.get(name)) for one in plans}) > 1)
+
+
+def _choice(choose: Any, compare: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What ``choose`` says, with the metric that is compared where it names none."""
+    if not choose:
+        return {}
+    if not isinstance(choose, Mapping) or not isinstance(choose.get("over"), list) or not choose["over"]:
+        raise InputError(f"{path}: choose: needs over, a list of parameters, such as {{over: [lr, l2]}}.")
+    if unknown := set(choose) - set(_CHOOSE):
+        raise InputError(f"{path}: choose: has no key {min(unknown)}; it has {', '.join(_CHOOSE)}.")
+    return {"metric": compare.get("metric", "recall@20")} | dict(choose)
+
+
+def _check_choice(
+    choose: Mapping[str, Any], plans: tuple[Plan, ...], varying: tuple[str, ...], compare: Mapping[str, Any], path: Path
+) -> None:
+    for name in choose["over"]:
+        if name not in varying or name == compare.get("vary"):
+            why = "is what is compared" if name in varying else "does not vary"
+            raise InputError(f"{path}: choose: {name} {why}; {', '.join(varying)} vary.{closest(str(name), varying)}")
+    for one in plans:
+        if (part := one.parameters.get(PART)) != "test":
+            raise InputError(
+                f"{path}: choose: reads the validation part to choose and the test part to judge, so that {PART} must "
+                f"not be set, and every page needs that parameter; {', '.join(one.pages)} has {part!r}."
+            )
 
 
 def _combinations(part: Any, path: Path, fixed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

@@ -92,10 +92,18 @@ def sweep_protocol(folder: Path | str) -> Protocol:
         candidates="items without training purchases" if one["ranked"] == "cold" else "all items",
         masked="training and validation items" if one["mask_valid"] in (True, None) else "training items",
         lengths=tuple(one["k"] or ()),
-        chosen="as the sweep's parameters say; stopping on the validation part, the test part read once",
+        chosen=_chosen(_sweep(folder)) + "; stopping on the validation part, the test part read once",
         features=str(one["encoder"] or "none"),
         note=f"Catalogue {one['dataset']}.",
     )
+
+
+def _chosen(about: Mapping[str, Any]) -> str:
+    """How the options came about."""
+    if not about.get("tried"):
+        return "as the sweep's parameters say"
+    count = sum(row["runs"] for row in about["tried"])
+    return f"{', '.join(about['choose']['over'])} by the mean validation {about['choose']['metric']} of {count} runs"
 
 
 def _sweep(folder: Path | str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ def write_sweep_index(
     rows: pd.DataFrame,
     compared: pd.DataFrame | None = None,
     how: Mapping[str, Any] | None = None,
+    tried: pd.DataFrame | None = None,
 ) -> Path:
     """Write ``index.html`` of a sweep.
 
@@ -48,6 +49,7 @@ def write_sweep_index(
         rows: as in ``runs.parquet``.
         compared: from ``sweep.compare``, drawn and listed above the runs.
         how: what ``sweep.compare`` was asked: ``baseline`` and ``metric``.
+        tried: from what the runs' options were chosen; see ``choose.chosen``.
     """
     from ..show.html import write_index
     from ..show.numbers import comparison
@@ -60,6 +62,7 @@ def write_sweep_index(
         for path, state in rows[["folder", "status"]].to_numpy()
     ]
     above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared))
+    above += "" if tried is None or tried.empty else tried_table(tried)
     table = rest.rename(columns=_short_names(shown)).assign(report=reports, error=rows["error"].str.partition("\n")[0])
     names = list(_short_names(shown).values())
     drawn = [] if compared is None or len(compared) > MOST else [comparison(_comparisons(compared, how or {}))]
@@ -101,6 +104,18 @@ def compared_table(compared: pd.DataFrame) -> str:
     return shown.to_html(index=False, escape=False, border=0) + (
         "<p>Differences are paired over the same users and seeds, with their 95 % intervals; bold: p below .05 after "
         "Holm's correction over all rows.</p>"
+    )
+
+
+def tried_table(tried: pd.DataFrame) -> str:
+    """What options were chosen from, as an HTML table that opens on a click; bold: chosen."""
+    metric = str(list(tried)[-2])
+    scores = ["a run failed" if pd.isna(value) else f"{value:.4f}" for value in tried[metric]]
+    shown = tried.assign(**{metric: scores}).drop(columns="chosen").map(lambda value: escape(str(value)))
+    shown = shown.where(~tried["chosen"], "<b>" + shown + "</b>").rename(columns={metric: f"{metric}, valid"})
+    return (
+        f"<details><summary>Options were chosen on the validation part, by the mean {escape(metric)} of "
+        f"{int(tried['runs'].sum())} runs</summary>{shown.to_html(index=False, escape=False, border=0)}</details>"
     )
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..files import read_json, whole, write_json
+from .choose import chosen
 from .compare import compare
 from .grid import Sweep, read_sweep
 from .kernel import PageError
@@ -33,7 +34,8 @@ def sweep(
     """Make all runs of a sweep that are not done yet, ``jobs`` at a time, each in processes of its own.
 
     All combinations are checked first. A run that fails does not stop the others and is tried again by the next
-    call. The cores are shared out: each run gets cores / jobs threads.
+    call. The cores are shared out: each run gets cores / jobs threads. Where the file has ``choose``, all runs are
+    made on the validation part first, in a sweep of their own, and then those with the chosen values on the test part.
 
     Returns:
         ``outputs/sweeps/<id>``, with ``sweep.json``, ``runs.parquet`` (one row a run) and ``index.html``.
@@ -48,6 +50,11 @@ def sweep_plans(one: Sweep, jobs: int = 1) -> Path:
     """Make what ``read_sweep`` has read; see ``sweep``."""
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: give at least 1.")
+    folder = _make(one, jobs)
+    return _make(chosen(one), jobs) if one.choose else folder
+
+
+def _make(one: Sweep, jobs: int) -> Path:
     stale(one.plans[0].notebooks, sorted({page for each in one.plans for page in each.pages}))
     todo = [each for each in one.plans if not finished(each.folder)]
     print(f"{one.id}: {len(one.plans)} runs, {len(one.plans) - len(todo)} done before", flush=True)
@@ -78,7 +85,8 @@ def collect(folder: Path) -> pd.DataFrame:
         rankings, their labels are in the paths.
     """
     about = read_json(folder / "sweep.json")
-    table = pd.DataFrame([_row(run, about["varying"]) for run in about["runs"]])
+    options = about.get("choose", {}).get("over", [])
+    table = pd.DataFrame([_row(run, [*about["varying"], *options]) for run in about["runs"]])
     with whole(folder / "runs.parquet") as partial:
         table.to_parquet(partial, index=False)
     text, compared = about["about"], None
@@ -87,8 +95,13 @@ def collect(folder: Path) -> pd.DataFrame:
             compared = compare(folder, **about["compare"])
         except InputError as error:
             text = f"{text} No comparison yet: {error}".strip()
-    write_sweep_index(folder, text, table, compared, about["compare"])
+    write_sweep_index(folder, text, table, compared, about["compare"], pd.DataFrame(about.get("tried", [])))
     return table
+
+
+def runs_of(folder: Path) -> list[Path]:
+    """The folders of a sweep's runs, done or not."""
+    return [Path(run["folder"]) for run in read_json(folder / "sweep.json")["runs"]]
 
 
 def slurm_script(one: Sweep, file: Path | str) -> str:
@@ -126,7 +139,8 @@ def _write_plan(one: Sweep, failed: Mapping[str, str]) -> None:
         {"run": each.id, "folder": str(each.folder), "parameters": each.parameters, "error": failed.get(each.id, "")}
         for each in one.plans
     ]
-    about = {"id": one.id, "about": one.about, "varying": list(one.varying), "compare": one.compare}
+    about: dict[str, Any] = {"id": one.id, "about": one.about, "varying": list(one.varying), "compare": one.compare}
+    about |= {"choose": one.choose, "tried": list(one.tried)}
     write_json(one.folder / "sweep.json", about | {"runs": runs})
 
 
@@ -142,4 +156,5 @@ def _row(run: Mapping[str, Any], varying: Sequence[str]) -> dict[str, Any]:
 
 def _label(one: Sweep, run: str) -> str:
     each = next(each for each in one.plans if each.id == run)
-    return ", ".join(f"{name}={each.parameters.get(name)}" for name in one.varying) or run
+    names = dict.fromkeys([*one.varying, *one.choose.get("over", [])])
+    return ", ".join(f"{name}={each.parameters.get(name)}" for name in names) or run
