@@ -89,6 +89,10 @@ def test_the_protocol_is_that_of_the_runs(folder: Path):
     assert (sweep_protocol(folder).split, sweep_protocol(folder).masked) == (
         "the parts that the data came with", "training items"
     )  # fmt: skip
+    assert "as the sweep's parameters say" in sweep_protocol(folder).chosen
+    chosen = {"choose": {"over": ["lr"], "metric": "recall@20"}, "tried": [{"lr": 0.1, "runs": 5, "chosen": True}]}
+    write_json(folder / "sweep.json", about | chosen)
+    assert "lr by the mean validation recall@20 of 5 runs" in sweep_protocol(folder).chosen
     about["runs"][0]["parameters"]["mask_valid"] = True
     write_json(folder / "sweep.json", about)
     with pytest.raises(InputError, match="mask_valid varies"):
