@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_parameters(sweep)
     how = sweep.add_mutually_exclusive_group()
-    how.add_argument("--list", action="store_true", help="print one command a run and do nothing")
+    how.add_argument("--list", action="store_true", help="print one command a run that is due and do nothing")
     how.add_argument("--slurm", action="store_true", help="print a Slurm array script and do nothing")
 
     report = _command(commands, "report", _report, "make the HTML of a finished run or a sweep again")

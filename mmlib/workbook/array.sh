@@ -1,6 +1,6 @@
 #!/bin/bash
 # One task a run. Submit from the workbook's folder with its environment active: sbatch THIS_FILE
-# Afterwards `mmlib sweep @file@` gathers all of them into one table.
+# Afterwards `mmlib sweep @file@`, with the same -p, @then@.
 #SBATCH --job-name=@name@
 #SBATCH --array=0-@last@
 #SBATCH --cpus-per-task=4

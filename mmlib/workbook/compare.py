@@ -58,7 +58,7 @@ def compare(
     groups: dict[str, dict[Any, dict[str, Path]]] = {}
     held: dict[str, dict[str, Any]] = {}
     for run in about["runs"]:
-        values, place = run["parameters"], Path(run["folder"])
+        values, place = named(about, run), Path(run["folder"])
         if finished(place) and vary in values and (place / "per_user.parquet").exists():
             kept = {name: values.get(name) for name in within}
             held[repr(kept)] = kept
@@ -76,6 +76,12 @@ def compare(
     table = pd.DataFrame(rows)
     table.insert(list(table).index("p") + 1, "p (Holm)", holm(table["p"].tolist()))
     return table
+
+
+def named(about: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's parameters without those that were chosen for its method, which are no part of the method's name."""
+    hidden = set(about.get("choose", {}).get("over", [])) - set(about["varying"])
+    return {name: value for name, value in run["parameters"].items() if name not in hidden}
 
 
 def is_seed(name: str) -> bool:

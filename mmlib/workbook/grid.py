@@ -1,20 +1,34 @@
 """A sweep's file, expanded into its runs in a stable order and checked in full."""
 
 import itertools
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, closest
 from ..files import digest
-from .params import read_yaml
+from .compare import is_seed
+from .params import page_parameters, read_yaml
 from .plan import Plan, plan
 
 _KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "choose", "compare")
 _COMPARE = ("vary", "baseline", "metric", "within", "label")
 _CHOOSE = ("over", "metric")
 PART = "part"  # the parameter by which a page is told which part judges
+_GIVEN = (
+    "dataset",
+    "columns",
+    "reader",
+    "clean",
+    "shop",
+    "split",
+    "ranked",
+    "mask_valid",
+    "k",
+    "few",
+    PART,
+)  # no options
 
 
 @dataclass(frozen=True)
@@ -29,10 +43,12 @@ class Sweep:
         varying: names of the parameters that differ between runs.
         compare: what to compare on the index page (arguments of ``sweep.compare``), or empty.
         outputs: where results go.
-        choose: ``over``, the parameters whose values are chosen, and ``metric``, what chooses; or empty. The plans
-            then read the validation part; see ``choose.chosen``.
-        judged: the same runs on the test part, in the order of ``plans``, where values are to be chosen.
-        tried: what was chosen from, where that has been done: plain rows.
+        choose: ``over``, the parameters whose values are chosen, and ``metric``, what chooses (higher is better); or
+            empty.
+        judged: where the choice is still to be made, so that the plans read the validation part: the same runs on the
+            test part, in the same order.
+        tried: where it has been made, see ``choose.chosen``: plain rows.
+        chosen_from: the id of the sweep on the validation part.
     """
 
     name: str
@@ -45,10 +61,14 @@ class Sweep:
     choose: dict[str, Any] = field(default_factory=dict)
     judged: tuple[Plan, ...] = ()
     tried: tuple[dict[str, Any], ...] = ()
+    chosen_from: str = ""
 
     @property
     def id(self) -> str:
-        return f"{self.name}-{digest([one.id for one in self.plans])[:8]}"
+        """The name, whether it reads the validation part to choose, and a short hash of the runs and the choice."""
+        runs = [one.id for one in self.plans]
+        key = digest(runs, self.choose, self.chosen_from) if self.choose else digest(runs)
+        return f"{self.name}-valid-{key[:8]}" if self.judged else f"{self.name}-{key[:8]}"
 
     @property
     def folder(self) -> Path:
@@ -67,7 +87,7 @@ def read_sweep(
     (name -> list of values; the last name varies fastest), ``also`` (more grids: a list of such ``fixed`` and
     ``grid``), ``skip`` (combinations to leave out), ``pages``, ``about``, ``compare``, and ``choose`` (``over``: names
     of parameters, and ``metric``): of these the values that do best on validation are chosen, for each combination
-    of the others, and only they are judged on the test part.
+    of the others, and only they are judged on the test part. What ``overrides`` sets is not chosen.
 
     Raises:
         InputError: for unknown keys and parameters, wrong types, a grid without values, a ``skip`` without effect, a
@@ -85,19 +105,20 @@ def read_sweep(
     inherited = read_yaml(base) if base else {}
     combinations = list(_combinations(content, path))
     for more in content.get("also") or []:
-        combinations += _combinations(more, path, content.get("fixed"))
+        combinations += _combinations(more, path, content.get("fixed"), ("fixed", "grid"))
     combinations = _without(combinations, content.get("skip") or [], path)
-    chosen = dict(overrides or {})
-    choose = _choice(content.get("choose"), comparing, path)
+    overriding = dict(overrides or {})
+    choose = _choice(content["choose"], comparing, overriding, path) if "choose" in content else {}
     make = (content.get("pages"), outputs, notebooks)
-    found = _plans(path, base, [values | chosen for values in combinations], *make)
-    varying = _varying(found)
-    about, name = str(content.get("about") or ""), path.stem
+    plans = _plans(path, base, [values | overriding for values in combinations], *make)
+    varying = _varying(plans)
+    about = str(content.get("about") or "")
+    one = Sweep(path.stem, about, inherited, plans, varying, comparing, plans[0].outputs, choose)
     if not choose:
-        return Sweep(name, about, inherited, found, varying, comparing, found[0].outputs)
-    _check_choice(choose, found, varying, comparing, path)
-    tried = _plans(path, base, [values | chosen | {PART: "valid"} for values in combinations], *make)
-    return Sweep(f"{name}-valid", about, inherited, tried, varying, comparing, found[0].outputs, choose, found)
+        return one
+    _check_choice(one, path)
+    on_valid = _plans(path, base, [values | overriding | {PART: "valid"} for values in combinations], *make)
+    return replace(one, plans=on_valid, judged=plans)
 
 
 def _plans(path: Path, base: Path | None, runs: list[dict[str, Any]], *make: Any) -> tuple[Plan, ...]:
@@ -116,39 +137,54 @@ def _varying(plans: tuple[Plan, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if len({repr(one.parameters.get(name)) for one in plans}) > 1)
 
 
-def _choice(choose: Any, compare: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """What ``choose`` says, with the metric that is compared where it names none."""
-    if not choose:
-        return {}
+def _choice(choose: Any, compare: Mapping[str, Any], overriding: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """What ``choose`` says, with the metric that is compared where it names none; empty where nothing is left."""
     if not isinstance(choose, Mapping) or not isinstance(choose.get("over"), list) or not choose["over"]:
         raise InputError(f"{path}: choose: needs over, a list of parameters, such as {{over: [lr, l2]}}.")
     if unknown := set(choose) - set(_CHOOSE):
         raise InputError(f"{path}: choose: has no key {min(unknown)}; it has {', '.join(_CHOOSE)}.")
-    return {"metric": compare.get("metric", "recall@20")} | dict(choose)
+    over = [name for name in choose["over"] if name not in overriding]
+    return {"metric": compare.get("metric", "recall@20")} | dict(choose) | {"over": over} if over else {}
 
 
-def _check_choice(
-    choose: Mapping[str, Any], plans: tuple[Plan, ...], varying: tuple[str, ...], compare: Mapping[str, Any], path: Path
-) -> None:
-    for name in choose["over"]:
-        if name not in varying or name == compare.get("vary"):
-            why = "is what is compared" if name in varying else "does not vary"
-            raise InputError(f"{path}: choose: {name} {why}; {', '.join(varying)} vary.{closest(str(name), varying)}")
-    for one in plans:
-        if (part := one.parameters.get(PART)) != "test":
+def _check_choice(one: Sweep, path: Path) -> None:
+    """That it can be made, and be fair: the values of a method need the same seeds."""
+    over, seeds = one.choose["over"], [name for name in one.varying if is_seed(name)]
+    for name in over:
+        if name not in one.varying:
+            known = ", ".join(one.varying)
+            raise InputError(f"{path}: choose: {name} does not vary; {known} do.{closest(str(name), one.varying)}")
+        if name in _GIVEN or is_seed(name):
+            raise InputError(f"{path}: choose: {name} is no option of a method, so it cannot be chosen for it.")
+        if name in (one.compare.get("vary"), *(one.compare.get("within") or ())):
+            raise InputError(f"{path}: choose: {name} is compared, so it cannot be chosen.")
+    for page in dict.fromkeys(page for each in one.plans for page in each.pages):
+        if PART not in page_parameters(one.plans[0].notebooks / f"{page}.py"):
             raise InputError(
-                f"{path}: choose: reads the validation part to choose and the test part to judge, so that {PART} must "
-                f"not be set, and every page needs that parameter; {', '.join(one.pages)} has {part!r}."
+                f"{path}: choose: {page} has no parameter {PART}, so it cannot leave the test part unread."
             )
+    if any(each.parameters[PART] != "test" for each in one.plans):
+        raise InputError(f"{path}: choose: reads the validation part, then the test part; leave {PART} out.")
+    found: dict[str, dict[str, list[Any]]] = {}
+    for each in one.plans:
+        others = [name for name in one.varying if name not in over and name not in seeds]
+        method, values = ({name: each.parameters.get(name) for name in names} for names in (others, over))
+        seed = repr([each.parameters.get(name) for name in seeds])
+        found.setdefault(repr(method), {}).setdefault(repr(values), []).append(seed)
+    for name, tried in found.items():
+        if len({tuple(sorted(runs)) for runs in tried.values()}) > 1:
+            raise InputError(f"{path}: choose: {name} has not the same seeds for each of {', '.join(tried)}.")
 
 
-def _combinations(part: Any, path: Path, fixed: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def _combinations(
+    part: Any, path: Path, fixed: Mapping[str, Any] | None = None, keys: Sequence[str] = _KEYS
+) -> list[dict[str, Any]]:
     if not isinstance(part, Mapping):
         raise InputError(f"{path}: also: holds {part!r}; each entry has the keys fixed and grid.")
     own, grid = part.get("fixed") or {}, part.get("grid") or {}
     if not isinstance(own, Mapping) or not isinstance(grid, Mapping):
         raise InputError(f"{path}: fixed: and grid: hold one `name: value` a line.")
-    if unknown := set(part) - set(_KEYS):
+    if unknown := set(part) - set(keys):
         raise InputError(f"{path}: also: has the unknown key {min(unknown)}; each entry has the keys fixed and grid.")
     for name, values in grid.items():
         if not isinstance(values, list) or not values:

@@ -10,7 +10,7 @@ from ..errors import InputError, closest
 from ..evaluation.contest import OWN, Method, in_words, spoken
 from ..evaluation.protocols import Protocol
 from ..files import read_json
-from .compare import is_seed, ranking
+from .compare import is_seed, named, ranking
 from .places import outputs, project
 from .run import finished
 
@@ -44,6 +44,8 @@ def sweep_methods(
     about, only = _sweep(folder), only or {}
     varying = [name for name in about["varying"] if not is_seed(name)]
     for name in (*by, *only):
+        if name in about.get("choose", {}).get("over", []) and name not in varying:
+            raise InputError(f"{name} was chosen for each method of {folder}, so that it cannot tell them apart.")
         if name not in varying:
             raise InputError(f"{name} does not vary in {folder}; {', '.join(varying)} do.{closest(name, varying)}")
     names = list(by) or [name for name in varying if name not in only]
@@ -51,7 +53,7 @@ def sweep_methods(
     for run in about["runs"]:
         kept = all(str(run["parameters"].get(name)) == str(value) for name, value in only.items())
         if kept and finished(Path(run["folder"])) and (Path(run["folder"]) / "per_user.parquet").exists():
-            groups.setdefault(_label(run["parameters"], names), []).append(run)
+            groups.setdefault(_label(named(about, run), names), []).append(run)
     if not groups:
         raise InputError(
             f"{folder} has no finished run" + (f" with {dict(only)}." if only else "; run the sweep first.")
@@ -78,12 +80,13 @@ def sweep_protocol(folder: Path | str) -> Protocol:
     Raises:
         InputError: when the folder holds no sweep, or its runs differ in their split or masks.
     """
-    names = ("dataset", "split", "split_seed", "mask_valid", "ranked", "k", "encoder")
+    names = ("dataset", "split", "split_seed", "mask_valid", "ranked", "k", "encoder", "part")
     every = [{name: run["parameters"].get(name) for name in names} for run in _sweep(folder)["runs"]]
-    for name in ("dataset", "split", "mask_valid", "ranked"):
+    for name in ("dataset", "split", "mask_valid", "ranked", "part"):
         if len({repr(one[name]) for one in every}) > 1:
             raise InputError(f"{name} varies in {folder}: its runs follow several protocols.")
     one = every[0]
+    read = "which also judges" if one["part"] == "valid" else "the test part read once"
     ratio = f"{one['split']} of each user's interactions at random"
     return Protocol(
         tag="measured here",
@@ -92,7 +95,7 @@ def sweep_protocol(folder: Path | str) -> Protocol:
         candidates="items without training purchases" if one["ranked"] == "cold" else "all items",
         masked="training and validation items" if one["mask_valid"] in (True, None) else "training items",
         lengths=tuple(one["k"] or ()),
-        chosen=_chosen(_sweep(folder)) + "; stopping on the validation part, the test part read once",
+        chosen=f"{_chosen(_sweep(folder))}; stopping on the validation part, {read}",
         features=str(one["encoder"] or "none"),
         note=f"Catalogue {one['dataset']}.",
     )

@@ -1,6 +1,6 @@
 """HTML pages of runs and sweeps, made from what lies in their folders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ def write_sweep_index(
     rows: pd.DataFrame,
     compared: pd.DataFrame | None = None,
     how: Mapping[str, Any] | None = None,
-    tried: pd.DataFrame | None = None,
+    tried: str = "",
 ) -> Path:
     """Write ``index.html`` of a sweep.
 
@@ -49,7 +49,7 @@ def write_sweep_index(
         rows: as in ``runs.parquet``.
         compared: from ``sweep.compare``, drawn and listed above the runs.
         how: what ``sweep.compare`` was asked: ``baseline`` and ``metric``.
-        tried: from what the runs' options were chosen; see ``choose.chosen``.
+        tried: from what the runs' options were chosen, see ``tried_table``.
     """
     from ..show.html import write_index
     from ..show.numbers import comparison
@@ -62,7 +62,7 @@ def write_sweep_index(
         for path, state in rows[["folder", "status"]].to_numpy()
     ]
     above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared))
-    above += "" if tried is None or tried.empty else tried_table(tried)
+    above += tried
     table = rest.rename(columns=_short_names(shown)).assign(report=reports, error=rows["error"].str.partition("\n")[0])
     names = list(_short_names(shown).values())
     drawn = [] if compared is None or len(compared) > MOST else [comparison(_comparisons(compared, how or {}))]
@@ -107,15 +107,27 @@ def compared_table(compared: pd.DataFrame) -> str:
     )
 
 
-def tried_table(tried: pd.DataFrame) -> str:
-    """What options were chosen from, as an HTML table that opens on a click; bold: chosen."""
-    metric = str(list(tried)[-2])
-    scores = ["a run failed" if pd.isna(value) else f"{value:.4f}" for value in tried[metric]]
-    shown = tried.assign(**{metric: scores}).drop(columns="chosen").map(lambda value: escape(str(value)))
-    shown = shown.where(~tried["chosen"], "<b>" + shown + "</b>").rename(columns={metric: f"{metric}, valid"})
+def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str) -> str:
+    """What options were chosen from, as an HTML table that opens on a click; bold: chosen.
+
+    Args:
+        tried: as in ``choose.chosen``.
+        metric: what chose.
+        source: the id of the sweep on the validation part, whose index is linked.
+    """
+    rows = [
+        {name: f"{value:.4f}" if name == metric else str(value) for name, value in row.items() if name != "chosen"}
+        for row in tried
+    ]
+    bold = [
+        {name: f"<b>{escape(text)}</b>" if row["chosen"] else escape(text) for name, text in shown.items()}
+        for row, shown in zip(tried, rows)
+    ]
+    table = pd.DataFrame(bold).rename(columns={metric: f"{metric}, validation"})
     return (
         f"<details><summary>Options were chosen on the validation part, by the mean {escape(metric)} of "
-        f"{int(tried['runs'].sum())} runs</summary>{shown.to_html(index=False, escape=False, border=0)}</details>"
+        f"{sum(row['runs'] for row in tried)} runs</summary>{table.to_html(index=False, escape=False, border=0)}"
+        f'<p><a href="../{escape(source)}/index.html">{escape(source)}</a></p></details>'
     )
 
 

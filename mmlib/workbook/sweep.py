@@ -19,7 +19,7 @@ from .grid import Sweep, read_sweep
 from .kernel import PageError
 from .pages import stale
 from .plan import Plan
-from .report import flat, without_lone_labels, write_sweep_index
+from .report import flat, tried_table, without_lone_labels, write_sweep_index
 from .run import finished, run_plan
 
 
@@ -35,7 +35,8 @@ def sweep(
 
     All combinations are checked first. A run that fails does not stop the others and is tried again by the next
     call. The cores are shared out: each run gets cores / jobs threads. Where the file has ``choose``, all runs are
-    made on the validation part first, in a sweep of their own, and then those with the chosen values on the test part.
+    made on the validation part first, in a sweep of their own, and when all are done, those with the chosen values on
+    the test part.
 
     Returns:
         ``outputs/sweeps/<id>``, with ``sweep.json``, ``runs.parquet`` (one row a run) and ``index.html``.
@@ -51,7 +52,16 @@ def sweep_plans(one: Sweep, jobs: int = 1) -> Path:
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: give at least 1.")
     folder = _make(one, jobs)
-    return _make(chosen(one), jobs) if one.choose else folder
+    if not one.judged:
+        return folder
+    if undone := sum(not finished(each.folder) for each in one.plans):
+        print(
+            f"Nothing was chosen and the test part was not read: {undone} runs on the validation part are not done. "
+            "Run the same command again, or leave them out with skip:.",
+            flush=True,
+        )
+        return folder
+    return _make(chosen(one), jobs)
 
 
 def _make(one: Sweep, jobs: int) -> Path:
@@ -85,17 +95,20 @@ def collect(folder: Path) -> pd.DataFrame:
         rankings, their labels are in the paths.
     """
     about = read_json(folder / "sweep.json")
-    options = about.get("choose", {}).get("over", [])
-    table = pd.DataFrame([_row(run, [*about["varying"], *options]) for run in about["runs"]])
+    names = list(dict.fromkeys([*about["varying"], *about.get("choose", {}).get("over", [])]))
+    table = pd.DataFrame([_row(run, names) for run in about["runs"]])
     with whole(folder / "runs.parquet") as partial:
         table.to_parquet(partial, index=False)
-    text, compared = about["about"], None
-    if about["compare"] and (table["status"] == "done").any():
+    text, compared, chosen_from = about["about"], None, about.get("chosen_from")
+    if about.get("on_valid"):
+        text = f"{text} The runs on the validation part, from which options are chosen.".strip()
+    elif about["compare"] and (table["status"] == "done").any():
         try:
             compared = compare(folder, **about["compare"])
         except InputError as error:
             text = f"{text} No comparison yet: {error}".strip()
-    write_sweep_index(folder, text, table, compared, about["compare"], pd.DataFrame(about.get("tried", [])))
+    tried = tried_table(about["tried"], about["choose"]["metric"], chosen_from) if chosen_from else ""
+    write_sweep_index(folder, text, table, compared, about["compare"], tried)
     return table
 
 
@@ -108,7 +121,9 @@ def slurm_script(one: Sweep, file: Path | str) -> str:
     """A Slurm array script, one task a run; submit it with ``sbatch``."""
     template = files(__package__).joinpath("array.sh").read_text(encoding="utf-8")
     commands = "\n".join(each.command(one.base) for each in one.plans)
+    then = "the same command with --slurm prints those with the chosen options" if one.judged else "gathers all of them"
     filled = {"@name@": one.name, "@last@": str(len(one.plans) - 1), "@file@": str(file), "@commands@": commands}
+    filled |= {"@then@": then}
     for key, value in filled.items():
         template = template.replace(key, value)
     return template
@@ -140,7 +155,8 @@ def _write_plan(one: Sweep, failed: Mapping[str, str]) -> None:
         for each in one.plans
     ]
     about: dict[str, Any] = {"id": one.id, "about": one.about, "varying": list(one.varying), "compare": one.compare}
-    about |= {"choose": one.choose, "tried": list(one.tried)}
+    about |= {"choose": one.choose, "on_valid": bool(one.judged)}
+    about |= {"tried": list(one.tried), "chosen_from": one.chosen_from}
     write_json(one.folder / "sweep.json", about | {"runs": runs})
 
 

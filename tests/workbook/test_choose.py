@@ -7,12 +7,10 @@ import pytest
 
 from mmlib.__main__ import main
 from mmlib.errors import InputError
-from mmlib.files import read_json
+from mmlib.files import read_json, write_json
 from mmlib.workbook.choose import chosen, due
-from mmlib.workbook.grid import read_sweep
+from mmlib.workbook.grid import Sweep, read_sweep
 from mmlib.workbook.pages import pair
-from mmlib.workbook.run import finished
-from mmlib.workbook.sweep import sweep
 
 from .tiny import make
 
@@ -20,8 +18,8 @@ SWEEP = """\
 base: ../toy.yaml
 pages: ["00"]
 grid: {size: [1, 2], lr: [0.4, 0.3], seed: [0, 1]}
-also: [{fixed: {size: 2, lr: 9.0, mode: bad, seed: 0}}]
-choose: {over: [lr, mode], metric: total}
+also: [{fixed: {size: 2, lr: 0.35, names: [b]}, grid: {seed: [0, 1]}}]
+choose: {over: [lr, names], metric: total}
 """
 
 
@@ -30,92 +28,117 @@ def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Its page's number is size * lr + seed; on the validation part a rate above .35 loses 5."""
     folder = make(tmp_path)
     page = folder / "notebooks" / "00_first.py"
-    text = page.read_text().replace(
-        "seed: int = 0  # of nothing\n", 'seed: int = 0  # of nothing\npart: str = "test"  # who judges\n'
-    )
+    seed = "seed: int = 0  # of nothing\n"
+    more = 'part: str = "test"  # who judges\nnames: list[str] = ["a"]  # what to call them\n'
+    text = page.read_text().replace(seed, seed + more)
     page.write_text(text.replace("+ seed, 6)", '+ seed - 5 * (part == "valid" and lr > 0.35), 6)'))
     pair(folder / "notebooks")
     monkeypatch.chdir(folder)
     return folder
 
 
-def read(workbook: Path, text: str, **overrides: object):
+def read(workbook: Path, text: str, **overrides: object) -> Sweep:
     path = workbook / "params" / "sweeps" / "x.yaml"
     path.write_text(text)
     return read_sweep(path, overrides)
 
 
+def pretend(one: Sweep, totals: dict[str, float | str | None]) -> None:
+    """Let runs be done without running them: the totals by rate, those of seed 1 higher by 10."""
+    for each in one.plans:
+        total = totals[str(each.parameters["lr"])]
+        total = total + 10 * each.parameters["seed"] if isinstance(total, float) else total
+        write_json(each.folder / "metrics.json", {"metrics": {"00_first": {"total": total}}, "seconds": 1.0})
+
+
 def test_the_best_on_validation_are_judged_on_test(workbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
     one, path = read(workbook, SWEEP), "params/sweeps/x.yaml"
     assert {each.parameters["part"] for each in one.plans} == {"valid"}
-    assert (len(one.plans), len(one.judged)) == (9, 9)
+    assert (len(one.plans), len(one.judged)) == (10, 10)
     assert due(one) is one  # nothing is done yet
     assert main(["sweep", path, "--list"]) == 0
-    assert capsys.readouterr().out.count("-p part valid") == 9
-    assert main(["sweep", path, "--jobs", "2"]) == 1  # the run in mode "bad" failed
+    assert capsys.readouterr().out.count("-p part valid") == 10
+    assert main(["sweep", path, "--jobs", "2"]) == 0
     folder = Path(capsys.readouterr().out.rstrip().rpartition("index: ")[2]).parent
     judged = read_json(folder / "sweep.json")
     assert folder.name.startswith("x-")
     assert "valid" not in folder.name
     table = pd.read_parquet(folder / "runs.parquet")
     assert table[["size", "lr", "seed", "status"]].to_numpy().tolist() == [
-        [size, 0.3, seed, "done"] for size in (1, 2) for seed in (0, 1)
-    ]  # .4 is better on the test part, but not on validation; 9 failed
+        [size, lr, seed, "done"] for size, lr in ((1, 0.3), (2, 0.35)) for seed in (0, 1)
+    ]  # .4 is better on the test part, but not on validation
     assert {run["parameters"]["part"] for run in judged["runs"]} == {"test"}
     assert judged["varying"] == ["size", "seed"]  # so that what is compared does not stumble over the rate
-    assert [row["chosen"] for row in judged["tried"]] == [False, True, False, True, False]
-    assert [row["total"] for row in judged["tried"]] == [-4.1, 0.8, -3.7, 1.1, None]
+    assert [row["chosen"] for row in judged["tried"]] == [False, True, False, False, True]
+    assert [row["total"] for row in judged["tried"]] == pytest.approx([-4.1, 0.8, -3.7, 1.1, 1.2])
     index = (folder / "index.html").read_text()
-    assert "chosen on the validation part, by the mean total of 9 runs" in index
+    assert "chosen on the validation part, by the mean total of 10 runs" in index
     assert "<b>0.8000</b>" in index
-    assert "a run failed" in index
+    assert f'href="../{one.id}/index.html"' in index
+    assert "The runs on the validation part" in (one.folder / "index.html").read_text()
 
-
-def test_what_was_chosen_is_judged_once(workbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    read(workbook, "pages: ['00']\ngrid: {lr: [0.1, 0.3]}\nchoose: {over: [lr], metric: total}\n")
-    path = "params/sweeps/x.yaml"
-    assert main(["sweep", path]) == 0
-    capsys.readouterr()
     assert main(["sweep", path, "--list"]) == 0  # what is due is the other half now
-    (command,) = capsys.readouterr().out.splitlines()
-    assert "-p lr 0.3" in command
-    assert "-p part" not in command
-    assert main(["sweep", path]) == 0
-    assert "x-valid-" in (out := capsys.readouterr().out)
-    assert "2 runs, 2 done before" in out
-    assert "1 runs, 1 done before" in out
+    commands = capsys.readouterr().out.splitlines()
+    assert len(commands) == 4
+    assert not any("-p part" in one for one in commands)
+    assert main(["sweep", path, "--slurm"]) == 0
+    assert "gathers all" in capsys.readouterr().out
 
 
-def test_nothing_to_choose_from(workbook: Path) -> None:
-    file = workbook / "params" / "sweeps" / "x.yaml"
-    text = "fixed: {mode: bad}\npages: ['00']\ngrid: {lr: [0.1, 0.2]}\nchoose: {over: [lr], metric: total}\n"
+def test_nothing_is_judged_before_all_is_done_on_validation(workbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "pages: ['00']\ngrid: {lr: [0.1, 0.2], mode: [ok, bad]}\nchoose: {over: [lr], metric: total}\n"
     one = read(workbook, text)
-    assert not any(finished(each.folder) for each in one.plans)
-    with pytest.raises(InputError, match="x-valid: nothing can be chosen"):
+    assert main(["sweep", "params/sweeps/x.yaml", "--jobs", "2"]) == 1
+    out = capsys.readouterr().out
+    assert "the test part was not read: 2 runs on the validation part are not done" in out
+    assert [path.name for path in (workbook / "outputs" / "sweeps").iterdir()] == [one.id]
+    with pytest.raises(InputError, match="is not done on the validation part"):
         chosen(one)
-    read(workbook, text.replace("bad", "ok").replace("total", "totl"))
-    with pytest.raises(InputError, match=r"recorded no totl to choose by; it has 00_first/total"):
-        sweep(file)
+    assert main(["sweep", "params/sweeps/x.yaml", "--slurm"]) == 0
+    assert "--slurm prints those with the chosen options" in capsys.readouterr().out
+
+
+def test_the_mean_over_seeds_chooses_and_the_first_of_equals(workbook: Path) -> None:
+    text = "pages: ['00']\ngrid: {seed: [0, 1], lr: [0.1, 0.2, 0.3]}\nchoose: {over: [lr], metric: total}\n"
+    one = read(workbook, text)
+    pretend(one, {"0.1": 1.0, "0.2": 2.0, "0.3": 2.0})
+    found = chosen(one)
+    assert [(each.parameters["lr"], each.parameters["seed"]) for each in found.plans] == [(0.2, 0), (0.2, 1)]
+    assert [row["total"] for row in found.tried] == [6.0, 7.0, 7.0]
+    again = chosen(read(workbook, text.replace(", 0.3]", "]")))
+    assert [each.id for each in again.plans] == [each.id for each in found.plans]
+    assert again.id != found.id  # the same runs, chosen from others
+    for bad in (None, "much"):
+        pretend(one, {"0.1": 1.0, "0.2": 2.0, "0.3": bad})
+        with pytest.raises(InputError, match="recorded no number total to choose by"):
+            chosen(one)
+
+
+def test_what_the_command_line_sets_is_not_chosen(workbook: Path) -> None:
+    text = "pages: ['00']\ngrid: {size: [1, 2], lr: [0.1, 0.2]}\nchoose: {over: [lr, size]}\n"
+    assert read(workbook, text, lr=0.3).choose["over"] == ["size"]
+    one = read(workbook, text, lr=0.3, size=4)
+    assert (one.choose, one.judged, [each.parameters["part"] for each in one.plans]) == ({}, (), ["test"])
 
 
 @pytest.mark.parametrize(
     ("choose", "says"),
     [
         ("choose: [lr]", "choose: needs over, a list of parameters"),
+        ("choose: {}", "choose: needs over, a list of parameters"),
         ("choose: {over: lr}", "choose: needs over, a list of parameters"),
         ("choose: {over: [lr], metrc: total}", "choose: has no key metrc; it has over, metric"),
-        ("choose: {over: [mode]}", "choose: mode does not vary; size, lr vary"),
-        ("choose: {over: [lr]}\ncompare: {vary: lr}", "choose: lr is what is compared"),
-        ("choose: {over: [lr]}\nfixed: {part: valid}", "part must not be set"),
-        ('choose: {over: [size]}\npages: ["00", "01"]', None),
-        ('choose: {over: [size]}\npages: ["01"]', "every page needs that parameter; 01_second has None"),
+        ("choose: {over: [mode]}", "choose: mode does not vary; size, lr do"),
+        ("choose: {over: [lr]}\ncompare: {vary: lr}", "choose: lr is compared"),
+        ("choose: {over: [lr]}\ncompare: {vary: size, within: [lr]}", "choose: lr is compared"),
+        ("choose: {over: [lr, seed]}\nalso: [{grid: {seed: [1, 2]}}]", "choose: seed is no option of a method"),
+        ("choose: {over: [lr]}\nfixed: {part: valid}", "leave part out"),
+        ('choose: {over: [size]}\npages: ["00", "01"]', "01_second has no parameter part"),
+        ("choose: {over: [lr]}\nalso: [{fixed: {size: 1, lr: 0.1, seed: 1}}]", "has not the same seeds for each of"),
+        ("also: [{fixed: {size: 3}, choose: {over: [lr]}}]", "also: has the unknown key choose"),
     ],
 )
-def test_a_choice_that_cannot_be_made_is_refused(workbook: Path, choose: str, says: str | None) -> None:
+def test_a_choice_that_cannot_be_made_is_refused(workbook: Path, choose: str, says: str) -> None:
     pages = "" if "pages" in choose else "pages: ['00']\n"
-    text = f"{pages}grid: {{size: [1, 2], lr: [0.1, 0.2]}}\n{choose}\n"
-    if says is None:
-        assert len(read(workbook, text).plans) == 4
-        return
     with pytest.raises(InputError, match=says):
-        read(workbook, text)
+        read(workbook, f"{pages}grid: {{size: [1, 2], lr: [0.1, 0.2]}}\n{choose}\n")

@@ -5,6 +5,7 @@ import pytest
 
 from mmlib.errors import InputError
 from mmlib.files import read_json, write_json
+from mmlib.workbook.compare import compare
 from mmlib.workbook.methods import sweep_baseline, sweep_methods, sweep_protocol
 
 from .finished import write_sweep
@@ -97,3 +98,16 @@ def test_the_protocol_is_that_of_the_runs(folder: Path):
     write_json(folder / "sweep.json", about)
     with pytest.raises(InputError, match="mask_valid varies"):
         sweep_protocol(folder)
+
+
+def test_options_that_were_chosen_are_no_part_of_a_name(folder: Path):
+    about = read_json(folder / "sweep.json")
+    for run in about["runs"]:
+        run["parameters"]["model_options"] = {"layers": 3} if run["parameters"]["recommender"] == "lightgcn" else {}
+    write_json(folder / "sweep.json", about)
+    assert "lightgcn (layers 3), random, epochs 6" in sweep_methods(folder)
+    write_json(folder / "sweep.json", about | {"choose": {"over": ["model_options"], "metric": "recall@20"}})
+    assert "lightgcn, random, epochs 6" in sweep_methods(folder)
+    assert set(compare(folder, "recommender", "lightgcn")["recommender"]) == {"mixgcf"}
+    with pytest.raises(InputError, match="model_options was chosen for each method"):
+        sweep_methods(folder, by=["model_options"])

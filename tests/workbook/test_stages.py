@@ -6,7 +6,6 @@ import pytest
 
 from mmlib.data import Dataset
 from mmlib.data.audit.findings import Audit
-from mmlib.errors import InputError
 from mmlib.files import read_json
 from mmlib.graphs import bipartite
 from mmlib.workbook import page, recommend, stages
@@ -62,37 +61,6 @@ def test_audits_of_a_run_are_joined_in_its_folder(shop, tmp_path, monkeypatch) -
     assert 'class="mm-verdict mm-v-leak"' in (tmp_path / "run" / "audit.html").read_text()
 
 
-def test_every_recommender_has_a_name(blocks, features) -> None:
-    assert {"bpr", "lightgcn", "mixgcf", "ngcf", "vbpr", "ease", "itemknn", "popularity"} <= set(recommend.RECOMMENDERS)
-    assert recommend.reads_content("vbpr")
-    assert not recommend.reads_content("lightgcn")
-    assert not recommend.reads_content("itemknn")
-    assert recommend.reads_content("itemknn", {"on": "content"})
-    model = recommend.recommender("itemknn", blocks, features, model_options={"on": "content"}, dim=8, l2=0.1)
-    assert model.on == "content"
-    assert recommend.recommender("lightgcn", blocks, dim=8, layers=1, l2=0.5).describe()["l2"] == 0.5
-    paper = recommend.recommender("vbpr", blocks, features, dim=8).describe()["l2"]
-    assert recommend.recommender("vbpr", blocks, features, dim=8, l2=0.5).describe()["l2"] == paper
-    assert recommend.recommender("vbpr", blocks, features, model_options={"l2": 0.5}).describe()["l2"] == 0.5
-
-
-def test_options_and_starts_that_cannot_be(blocks, features) -> None:
-    from mmlib.recommenders import LightGCN
-
-    with pytest.raises(InputError, match=r"no option 'layrs'.*Did you mean \"layers\""):
-        recommend.recommender("lightgcn", blocks, model_options={"layrs": 3})
-    with pytest.raises(InputError, match=r"micro has no option 'tempreature'.*Did you mean \"temperature\""):
-        recommend.recommender("micro", blocks, features, model_options={"tempreature": 1})
-    with pytest.raises(InputError, match="no option 'message_dropout'"):
-        recommend.recommender("mixgcf", blocks, model_options={"message_dropout": 0.2})
-    options = {"backbone": "ngcf", "message_dropout": 0.2}
-    assert recommend.recommender("mixgcf", blocks, model_options=options).describe()["message_dropout"] == 0.2
-    with pytest.raises(InputError, match="ease does not learn from vectors"):
-        recommend.recommender("ease", blocks, start=LightGCN(blocks, dim=8).embed())
-    with pytest.raises(InputError, match='Did you mean "lightgcn"'):
-        recommend.recommender("lightgnc", blocks)
-
-
 def test_a_fit_depends_on_all_the_code_that_it_uses() -> None:
     found = stages._modules("mmlib.recommenders.mixgcf")
     assert {f"mmlib.recommenders.{name}" for name in ("mixgcf", "lightgcn", "ngcf", "bpr", "start")} <= found
@@ -109,19 +77,3 @@ def test_a_fit_is_known_by_what_its_schedule_gives(blocks, capsys) -> None:
     assert "built in" in trained(lambda epoch: 1 / (1 + epoch))
     assert "from cache" in trained(lambda epoch: (1 + epoch) ** -1)
     assert "built in" in trained(lambda epoch: 1 / (2 + epoch))
-
-
-def test_graphs_of_a_model_are_searched_once(blocks, features, outputs, monkeypatch) -> None:
-    """The seeds of a sweep read the same content, and one search of its neighbours serves them all."""
-    from mmlib.kernels import rank
-
-    first = {name: recommend.recommender(name, blocks, features, dim=8) for name in ("freedom", "lattice", "dualgnn")}
-    assert len([*(outputs / "cache" / "nearest").glob("*/manifest.json")]) >= 2
-    assert len([*(outputs / "cache" / "cooccur").glob("*/manifest.json")]) == 1
-    monkeypatch.setattr(rank, "top_k_by", None)  # what is cached is not searched again
-    for name, model in first.items():
-        again = recommend.recommender(name, blocks, features, dim=8)
-        for key, graph in model.read_graphs().items():
-            assert graph.csr.values().tolist() == again.read_graphs()[key].csr.values().tolist(), (name, key)
-    with pytest.raises(TypeError):
-        recommend.recommender("freedom", blocks, features, dim=8, model_options={"neighbours": 3})
