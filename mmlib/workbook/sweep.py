@@ -73,10 +73,13 @@ def _make(one: Sweep, jobs: int) -> Path:
     threads = max(1, joblib.cpu_count() // jobs)
     work = (joblib.delayed(_one)(each, threads, os.getpid()) for each in todo)
     results = joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", pre_dispatch=jobs)(work)
+    begun = time.monotonic()
     for count, (run, seconds, error) in enumerate(results, 1):
         if error:
             failed[run] = error
         state = f"FAILED: {error.splitlines()[0]}" if error else f"{seconds:.1f} s"
+        left = (time.monotonic() - begun) / count * (len(todo) - count) / 60
+        state += f", about {left:.0f} min left" if left >= 1 else ""
         print(f"  [{count}/{len(todo)}] {_label(one, run)}: {state}", flush=True)
     _write_plan(one, failed)
     table = collect(one.folder)
