@@ -38,10 +38,10 @@ start_centre: bool = True  # take the mean vector out of the start
 layers: int = 2  # hops of LightGCN and MixGCF
 candidates: int = 16  # negatives that MixGCF mixes from, M
 l2: float = 0.0001  # weight of the L2 term
-lr: float = 0.001  # learning rate of the recommender
+lr: float = 0.005  # learning rate of the recommender
 batch_size: int = 512  # purchases a step; the papers take 2048 for catalogues a hundred times larger
-epochs: int = 60  # passes of the recommender over the training purchases, at most
-patience: int = 10  # stop after so many epochs without a better validation; 0 never stops early
+epochs: int = 200  # passes of the recommender over the training purchases, at most
+patience: int = 20  # stop after so many epochs without a better validation; 0 never stops early
 dim: int = 64  # width of all vectors that score
 k: list[int] = [10, 20]  # lengths of the recommended lists
 few: int = 5  # "few purchases": items bought at most so often in the training part
@@ -101,7 +101,8 @@ mm.show.curves(pretraining)
 # ## The recommender, from two starts
 #
 # The same recommender is trained twice. Everything is equal but the vectors that it starts from: Xavier's random numbers,
-# or what MMCPR has learnt. Look at where the two curves begin, and whether the lead lasts.
+# or what MMCPR has learnt. Look at where the two curves begin, and whether the lead lasts: a start may look better only
+because the other was not given the time, so both train until validation no longer improves.
 
 # %%
 options = {"layers": layers, "candidates": candidates, "l2": l2, "dim": dim}
