@@ -102,7 +102,7 @@ mm.show.curves(pretraining)
 #
 # The same recommender is trained twice. Everything is equal but the vectors that it starts from: Xavier's random numbers,
 # or what MMCPR has learnt. Look at where the two curves begin, and whether the lead lasts: a start may look better only
-because the other was not given the time, so both train until validation no longer improves.
+# because the other was not given the time, so both train until validation no longer improves.
 
 # %%
 options = {"layers": layers, "candidates": candidates, "l2": l2, "dim": dim}

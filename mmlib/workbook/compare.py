@@ -9,12 +9,11 @@ import pandas as pd
 
 from ..errors import InputError
 from ..files import read_json
+from .report import SLICES
 from .run import finished
 
 if TYPE_CHECKING:
     from ..evaluation import Scores
-
-SLICES = ("all", "few purchases")  # compared unless others are named: each more is one more chance to be lucky
 
 
 def compare(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST = 60  # comparisons in one picture
 SHOWN = ("recall@20", "ndcg@20")
+SLICES = ("all", "few purchases")  # compared unless others are named: each more is one more chance to be lucky
 
 
 def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
@@ -173,10 +174,12 @@ def _about(about: Mapping[str, Any]) -> str:
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:
+    """What is compared by default, of every ranking; a ranking's other slices are on its page."""
     rows = []
     for page, found in metrics.items():
         for label, slices in _rankings(found).items():
-            rows += [{"page": page, "ranking": label, "items": part} | _row(values) for part, values in slices.items()]
+            shown = [part for part in slices if part in SLICES] or list(slices)
+            rows += [{"page": page, "ranking": label, "items": part} | _row(slices[part]) for part in shown]
     return pd.DataFrame(rows).fillna("").to_html(index=False, border=0) if rows else ""
 
 
