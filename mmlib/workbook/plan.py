@@ -51,6 +51,19 @@ class Plan:
         declared = page_parameters(self.notebooks / f"{page}.py")
         return {name: value for name, value in self.given.items() if name in declared}
 
+    def check_defaults(self) -> None:
+        """Refuse to run what the pages no longer mean: what is not given has to be what it was when this was planned.
+
+        Raises:
+            InputError: when a page's default was edited since.
+        """
+        for name, one in known_parameters(self.notebooks, self.pages).items():
+            if name not in self.given and (planned := self.parameters.get(name, one.default)) != one.default:
+                raise InputError(
+                    f"{name} was {planned!r} by default when this was planned, and is {one.default!r} now: the pages "
+                    "were edited. Start the same command again."
+                )
+
     def command(self, base: Mapping[str, Any]) -> str:
         """The command line that makes this run, given what the file itself holds."""
         words = ["mmlib", "run", *([str(self.file)] if self.file else [])]

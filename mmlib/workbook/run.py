@@ -77,6 +77,7 @@ def run_plan(
         quiet: print nothing.
     """
     stale(one.notebooks, one.pages)
+    one.check_defaults()
     lock = one.folder.with_name(f".{one.id}.lock")
     with alone(lock, f"{one.id}: another process is at this run; waiting for it"):
         before = None if force else finished(one.folder)

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 
 from mmlib.errors import InputError
+from mmlib.workbook.pages import pair
 from mmlib.workbook.params import known_parameters, parse
 from mmlib.workbook.plan import plan
+from mmlib.workbook.run import run_plan
 
 from .tiny import make
 
@@ -90,3 +92,15 @@ def test_a_page_that_reads_a_sweep_waits_for_one(workbook: Path):
     assert plan({}, {"sweep": "starts"}).pages == ("00_first", "01_second", "02_third")
     assert plan({}, pages=["02"]).pages == ("02_third",)
     assert plan({"pages": ["01", "02"]}).pages == ("01_second", "02_third")
+
+
+def test_a_default_that_was_edited_since_is_refused(workbook: Path):
+    one, given = plan({"pages": ["00_first"]}), plan({"pages": ["00_first"], "lr": 0.5})
+    page = workbook / "notebooks" / "00_first.py"
+    page.write_text(page.read_text().replace("lr: float = 0.1", "lr: float = 0.2"))
+    pair(page.parent)
+    with pytest.raises(InputError, match=r"lr was 0\.1 by default when this was planned, and is 0\.2 now"):
+        run_plan(one)
+    assert not one.folder.exists()
+    given.check_defaults()  # it says itself what it wants
+    plan({"pages": ["00_first"]}).check_defaults()
