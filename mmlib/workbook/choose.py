@@ -1,7 +1,7 @@
 """Options chosen on the validation part, before anything is judged on the test part."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,30 @@ def chosen(one: Sweep) -> Sweep:
             rows.append(shown | {"runs": len(places), metric: float(means[key]), "chosen": key == best})
     plans = tuple(one.judged[place] for place in sorted(kept))
     return replace(one, plans=plans, varying=tuple(methods), judged=(), tried=tuple(rows), chosen_from=one.id)
+
+
+def edges(tried: Sequence[Mapping[str, Any]], over: Sequence[str]) -> list[str]:
+    """Chosen numbers beyond which nothing was tried, in words, since the best may lie there.
+
+    Args:
+        tried: as in :func:`chosen`.
+        over: the parameters that were chosen; of options in a dictionary each number counts.
+    """
+    found = []
+    for row in (one for one in tried if one["chosen"]):
+        method = {name: row[name] for name in [*row][: [*row].index("runs")] if name not in over}
+        rivals = [_numbers(one, over) for one in tried if all(one[name] == method[name] for name in method)]
+        for name, value in _numbers(row, over).items():
+            values = {one[name] for one in rivals if name in one}
+            if len(values) > 1 and value in (min(values), max(values)):
+                which = "largest" if value == max(values) else "smallest"
+                found.append(f"{', '.join(map(str, method.values())) or 'all'}: {name} {value} is the {which} tried")
+    return found
+
+
+def _numbers(row: Mapping[str, Any], over: Sequence[str]) -> dict[str, float]:
+    own = [row[name].items() if isinstance(row[name], Mapping) else [(name, row[name])] for name in over]
+    return {name: value for options in own for name, value in options if _is_number(value)}
 
 
 def _values(each: Plan, names: Iterable[str]) -> dict[str, Any]:

@@ -108,13 +108,14 @@ def compared_table(compared: pd.DataFrame) -> str:
     )
 
 
-def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str) -> str:
+def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str, remarks: Sequence[str] = ()) -> str:
     """What options were chosen from, as an HTML table that opens on a click; bold: chosen.
 
     Args:
         tried: as in ``choose.chosen``.
         metric: what chose.
         source: the id of the sweep on the validation part, whose index is linked.
+        remarks: what to say of the choice.
     """
     rows = [
         {name: f"{value:.4f}" if name == metric else str(value) for name, value in row.items() if name != "chosen"}
@@ -124,11 +125,12 @@ def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str) ->
         {name: f"<b>{escape(text)}</b>" if row["chosen"] else escape(text) for name, text in shown.items()}
         for row, shown in zip(tried, rows)
     ]
+    said = f"<p>The best may lie beyond: {escape('; '.join(remarks))}.</p>" if remarks else ""
     table = pd.DataFrame(bold).rename(columns={metric: f"{metric}, validation"})
     return (
         f"<details><summary>Options were chosen on the validation part, by the mean {escape(metric)} of "
         f"{sum(row['runs'] for row in tried)} runs</summary>{table.to_html(index=False, escape=False, border=0)}"
-        f'<p><a href="../{escape(source)}/index.html">{escape(source)}</a></p></details>'
+        f'<p><a href="../{escape(source)}/index.html">{escape(source)}</a></p></details>{said}'
     )
 
 

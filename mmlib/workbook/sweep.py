@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..files import read_json, whole, write_json
-from .choose import chosen
+from .choose import chosen, edges
 from .compare import compare
 from .grid import Sweep, read_sweep
 from .kernel import PageError
@@ -61,7 +61,10 @@ def sweep_plans(one: Sweep, jobs: int = 1) -> Path:
             flush=True,
         )
         return folder
-    return _make(chosen(one), jobs)
+    judged = chosen(one)
+    for remark in edges(judged.tried, one.choose["over"]):
+        print(f"{remark}: the best may lie beyond", flush=True)
+    return _make(judged, jobs)
 
 
 def _make(one: Sweep, jobs: int) -> Path:
@@ -110,7 +113,10 @@ def collect(folder: Path) -> pd.DataFrame:
             compared = compare(folder, **about["compare"])
         except InputError as error:
             text = f"{text} No comparison yet: {error}".strip()
-    tried = tried_table(about["tried"], about["choose"]["metric"], chosen_from) if chosen_from else ""
+    tried = ""
+    if chosen_from:
+        remarks = edges(about["tried"], about["choose"]["over"])
+        tried = tried_table(about["tried"], about["choose"]["metric"], chosen_from, remarks)
     write_sweep_index(folder, text, table, compared, about["compare"], tried)
     return table
 

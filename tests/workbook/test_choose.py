@@ -8,7 +8,7 @@ import pytest
 from mmlib.__main__ import main
 from mmlib.errors import InputError
 from mmlib.files import read_json, write_json
-from mmlib.workbook.choose import chosen, due
+from mmlib.workbook.choose import chosen, due, edges
 from mmlib.workbook.grid import Sweep, read_sweep
 from mmlib.workbook.pages import pair
 
@@ -72,6 +72,7 @@ def test_the_best_on_validation_are_judged_on_test(workbook: Path, capsys: pytes
     assert [row["chosen"] for row in judged["tried"]] == [False, True, False, False, True]
     assert [row["total"] for row in judged["tried"]] == pytest.approx([-4.1, 0.8, -3.7, 1.1, 1.2])
     index = (folder / "index.html").read_text()
+    assert "The best may lie beyond: 1: lr 0.3 is the smallest tried." in index
     assert "chosen on the validation part, by the mean total of 10 runs" in index
     assert "<b>0.8000</b>" in index
     assert f'href="../{one.id}/index.html"' in index
@@ -112,6 +113,17 @@ def test_the_mean_over_seeds_chooses_and_the_first_of_equals(workbook: Path) -> 
         pretend(one, {"0.1": 1.0, "0.2": 2.0, "0.3": bad})
         with pytest.raises(InputError, match="recorded no number total to choose by"):
             chosen(one)
+
+
+def test_chosen_numbers_at_the_edge_of_what_was_tried() -> None:
+    def row(name: str, lr: float, options: dict, chosen: bool = False) -> dict:
+        return {"recommender": name, "lr": lr, "model_options": options, "runs": 1, "total": 1.0, "chosen": chosen}
+
+    tried = [row("ease", 0.1, {"ridge": ridge}, ridge == 30) for ridge in (10, 20, 30)]
+    tried += [row("bpr", lr, {}, lr == 0.2) for lr in (0.1, 0.2, 0.3)]
+    assert edges(tried, ["lr", "model_options"]) == ["ease: ridge 30 is the largest tried"]
+    tried[1]["chosen"], tried[2]["chosen"], tried[3]["chosen"], tried[4]["chosen"] = True, False, True, False
+    assert edges(tried, ["lr", "model_options"]) == ["bpr: lr 0.1 is the smallest tried"]
 
 
 def test_what_the_command_line_sets_is_not_chosen(workbook: Path) -> None:
