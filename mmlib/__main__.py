@@ -127,11 +127,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from .workbook.choose import due
     from .workbook.grid import read_sweep
 
     one = read_sweep(options.params, _overrides(options))
-    if options.list or options.slurm:
+    if one.judged and (options.list or options.slurm):
+        from .workbook.choose import due
+
         one = due(one)
     if options.list:
         print("\n".join(each.command(one.base) for each in one.plans))

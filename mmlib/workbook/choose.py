@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .compare import is_seed
 from .grid import Sweep
+from .params import is_seed
 from .plan import Plan
 from .report import flat, without_lone_labels
 from .run import finished

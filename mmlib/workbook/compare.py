@@ -9,6 +9,7 @@ import pandas as pd
 
 from ..errors import InputError
 from ..files import read_json
+from .params import is_seed
 from .report import SLICES
 from .run import finished
 
@@ -81,11 +82,6 @@ def named(about: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
     """A run's parameters without those that were chosen for its method, which are no part of the method's name."""
     hidden = set(about.get("choose", {}).get("over", [])) - set(about["varying"])
     return {name: value for name, value in run["parameters"].items() if name not in hidden}
-
-
-def is_seed(name: str) -> bool:
-    """Whether a parameter only repeats a run, as ``seed`` and ``split_seed`` do."""
-    return name == "seed" or name.endswith("_seed")
 
 
 def _compared(

@@ -8,8 +8,7 @@ from typing import Any
 
 from ..errors import InputError, closest
 from ..files import digest
-from .compare import is_seed
-from .params import page_parameters, read_yaml
+from .params import is_seed, page_parameters, read_yaml
 from .plan import Plan, plan
 
 _KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "choose", "compare")

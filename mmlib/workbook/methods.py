@@ -10,7 +10,8 @@ from ..errors import InputError, closest
 from ..evaluation.contest import OWN, Method, in_words, spoken
 from ..evaluation.protocols import Protocol
 from ..files import read_json
-from .compare import is_seed, named, ranking
+from .compare import named, ranking
+from .params import is_seed
 from .places import outputs, project
 from .run import finished
 

@@ -42,6 +42,11 @@ class Parameter:
     page: str
 
 
+def is_seed(name: str) -> bool:
+    """Whether a parameter only repeats a run, as ``seed`` and ``split_seed`` do."""
+    return name == "seed" or name.endswith("_seed")
+
+
 def page_parameters(page: str | Path) -> dict[str, Parameter]:
     """The parameters that a page (a ``.py`` file in percent format) declares, in their order.
 
