@@ -20,6 +20,8 @@ from . import dense
 from .nearest import unit
 from .rank import check_positive
 
+BOUND = 30  # cosines times at most this: exponentials stay above exp(-60)
+
 
 def info_nce(
     a: Tensor,
@@ -53,8 +55,10 @@ def info_nce(
         ValueError: on mismatched shapes, an empty batch, ``temperature`` not above 0 or ``block`` below 1.
     """
     a, b, scale, dtype = _prepare(a, b, temperature, normalise, block)
+    number = temperature.item() if isinstance(temperature, Tensor) else temperature
     with torch.no_grad():
-        slope = _both_ways(a, b, scale, block, dtype) if symmetric else _one_way
+        both = _both_bounded if normalise and number >= 1 / BOUND else _both_ways
+        slope = both(a, b, scale, block, dtype) if symmetric else _one_way
     return _AllPairs.apply(a, b, scale, slope, block, dtype, _learns(a, b, scale)) / len(a)
 
 
@@ -149,6 +153,30 @@ def _both_ways(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dty
         return value, p
 
     return slope
+
+
+def _both_bounded(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Slope:
+    """The same for cosines: exp(z - scale) can neither overflow nor vanish, so that one serves rows and columns."""
+    by_row, by_col = a.new_empty(len(a)), a.new_zeros(len(b))  # sums of exp(z - scale)
+    for rows, z in _logits(a, b, scale, block, dtype):
+        e = _exp_below(z, scale)
+        by_row[rows] = e.sum(1)
+        by_col += e.sum(0)
+    of_row, of_col = 0.5 / by_row, 0.5 / by_col
+
+    def slope(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
+        value = (0.5 * (by_row[rows].log() + by_col[rows].log()) + scale - z.diagonal(rows.start)).sum()
+        e = _exp_below(z, scale)
+        p = e.mul_(of_row[rows].unsqueeze(1) + of_col)
+        p.diagonal(rows.start).sub_(1)
+        return value, p
+
+    return slope
+
+
+def _exp_below(z: Tensor, scale: Tensor) -> Tensor:
+    """exp(z - scale), in place; ``exp_`` takes twice the time of ``exp2_``."""
+    return z.sub_(scale).mul_(math.log2(math.e)).exp2_()
 
 
 def _sigmoids(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:

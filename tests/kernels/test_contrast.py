@@ -102,6 +102,18 @@ def test_only_one_side_may_learn(fast, slow, device):
 
 
 @DEVICES
+@pytest.mark.parametrize("temperature", [2.0, 0.034, 0.033, 0.005])  # to either side of where exponentials get small
+def test_info_nce_at_any_temperature_in_float32(temperature, device):
+    a, b, t = batch(40, device, torch.float32, d=3)
+    with torch.no_grad():
+        b.mul_(0.1).sub_(a[0])  # the first row's cosines are all near -1
+        t.fill_(temperature)
+    exact = value_and_gradients(slow_info_nce, *(x.detach().double().requires_grad_() for x in (a, b, t)))
+    for got, wanted in zip(value_and_gradients(info_nce, a, b, t, block=16), exact):
+        assert (got.double() - wanted).norm() < 1e-4 * wanted.norm()
+
+
+@DEVICES
 @PAIRS
 def test_autocast_reduces_in_float32(fast, slow, device):
     a, b, t = batch(40, device, torch.float32, d=16)
