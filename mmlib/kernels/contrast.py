@@ -54,8 +54,7 @@ def info_nce(
     Raises:
         ValueError: on mismatched shapes, an empty batch, ``temperature`` not above 0 or ``block`` below 1.
     """
-    a, b, scale, dtype = _prepare(a, b, temperature, normalise, block)
-    number = temperature.item() if isinstance(temperature, Tensor) else temperature
+    a, b, scale, dtype, number = _prepare(a, b, temperature, normalise, block)
     with torch.no_grad():
         both = _both_bounded if normalise and number >= 1 / BOUND else _both_ways
         slope = both(a, b, scale, block, dtype) if symmetric else _one_way
@@ -94,7 +93,7 @@ def pairwise_bce(
     """
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction = {reduction!r} must be "mean" or "sum"')
-    a, b, scale, dtype = _prepare(a, b, temperature, True, block)
+    a, b, scale, dtype, _ = _prepare(a, b, temperature, True, block)
     total = _AllPairs.apply(a, b, scale, _sigmoids, block, dtype, _learns(a, b, scale))
     return total / len(a) ** 2 if reduction == "mean" else total
 
@@ -203,8 +202,8 @@ def _learns(*inputs: Tensor) -> bool:
 
 def _prepare(
     a: Tensor, b: Tensor, temperature: float | Tensor, normalise: bool, block: int
-) -> tuple[Tensor, Tensor, Tensor, torch.dtype]:
-    """Checked a and b in float32 or better, 1 / temperature as a scalar tensor, and the type of the products."""
+) -> tuple[Tensor, Tensor, Tensor, torch.dtype, float]:
+    """Checked a and b in float32 or better, 1 / temperature as a tensor, the type of products, the temperature."""
     if a.ndim != 2 or a.shape != b.shape or not len(a):
         raise ValueError(f"a {list(a.shape)} and b {list(b.shape)} must be [n, d] with the same n > 0 and d")
     if not (a.is_floating_point() and b.is_floating_point()):
@@ -225,7 +224,7 @@ def _prepare(
             scale = temperature.to(a.device, work).reshape(()).reciprocal()
         else:
             scale = torch.full((), 1 / temperature, device=a.device, dtype=work)
-    return a, b, scale, dtype
+    return a, b, scale, dtype, number
 
 
 def exp_sums(a: Tensor, b: Tensor, scale: float, *, own: bool = True, block: int = 512) -> tuple[Tensor, Tensor]:
