@@ -1,14 +1,13 @@
 """Options chosen on the validation part, before anything is judged on the test part."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .grid import Sweep
+from .grid import Sweep, rivals
 from .params import is_seed
 from .plan import Plan
 from .report import flat, without_lone_labels
@@ -23,8 +22,8 @@ def due(one: Sweep) -> Sweep:
 def chosen(one: Sweep) -> Sweep:
     """The runs that are judged: of each method those with the values that did best on the validation part.
 
-    A method is a combination of all that varies but the parameters in ``choose: over`` and the seeds. Its values
-    are those with the highest mean of the metric over the seeds, the first of equals.
+    A method (see ``grid.rivals``) gets the values with the highest mean of the metric over the seeds, the first of
+    equals.
 
     Args:
         one: a sweep with ``choose``, all its runs on the validation part done.
@@ -37,21 +36,18 @@ def chosen(one: Sweep) -> Sweep:
         InputError: when a run is not done or has not recorded the metric.
     """
     over, metric = one.choose["over"], one.choose["metric"]
-    methods = [name for name in one.varying if name not in over]
-    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for place, each in enumerate(one.plans):
-        method, values = _values(each, (name for name in methods if not is_seed(name))), _values(each, over)
-        found[repr(method)][repr(values)].append(place)
     rows, kept = [], list[int]()
-    for tried in found.values():
+    for tried in rivals(one).values():
         means = {key: np.mean([_recorded(one.plans[place], metric) for place in tried[key]]) for key in tried}
         best = max(means, key=lambda key: means[key])
         kept += tried[best]
         for key, places in tried.items():
-            shown = _values(one.plans[places[0]], (name for name in one.varying if not is_seed(name)))
+            first = one.plans[places[0]].parameters
+            shown = {name: first.get(name) for name in one.varying if not is_seed(name)}
             rows.append(shown | {"runs": len(places), metric: float(means[key]), "chosen": key == best})
     plans = tuple(one.judged[place] for place in sorted(kept))
-    return replace(one, plans=plans, varying=tuple(methods), judged=(), tried=tuple(rows), chosen_from=one.id)
+    varying = tuple(name for name in one.varying if name not in over)
+    return replace(one, plans=plans, varying=varying, judged=(), tried=tuple(rows), chosen_from=one.id)
 
 
 def edges(tried: Sequence[Mapping[str, Any]], over: Sequence[str]) -> list[str]:
@@ -76,10 +72,6 @@ def edges(tried: Sequence[Mapping[str, Any]], over: Sequence[str]) -> list[str]:
 def _numbers(row: Mapping[str, Any], over: Sequence[str]) -> dict[str, float]:
     own = [row[name].items() if isinstance(row[name], Mapping) else [(name, row[name])] for name in over]
     return {name: value for options in own for name, value in options if _is_number(value)}
-
-
-def _values(each: Plan, names: Iterable[str]) -> dict[str, Any]:
-    return {name: each.parameters.get(name) for name in names}
 
 
 def _recorded(each: Plan, metric: str) -> float:

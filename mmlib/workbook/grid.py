@@ -164,15 +164,24 @@ def _check_choice(one: Sweep, path: Path) -> None:
             )
     if any(each.parameters[PART] != "test" for each in one.plans):
         raise InputError(f"{path}: choose: reads the validation part, then the test part; leave {PART} out.")
-    found: dict[str, dict[str, list[Any]]] = {}
-    for each in one.plans:
-        others = [name for name in one.varying if name not in over and name not in seeds]
+    for method, tried in rivals(one).items():
+        drawn = [[[one.plans[run].parameters.get(name) for name in seeds] for run in runs] for runs in tried.values()]
+        if len({repr(sorted(each)) for each in drawn}) > 1:
+            raise InputError(f"{path}: choose: {method} has not the same seeds for each of {', '.join(tried)}.")
+
+
+def rivals(one: Sweep) -> dict[str, dict[str, list[int]]]:
+    """For each method its values to choose from, and the places in ``plans`` of the runs of each.
+
+    A method is a combination of all that varies but the parameters in ``choose: over`` and the seeds.
+    """
+    over = one.choose["over"]
+    others = [name for name in one.varying if name not in over and not is_seed(name)]
+    found: dict[str, dict[str, list[int]]] = {}
+    for place, each in enumerate(one.plans):
         method, values = ({name: each.parameters.get(name) for name in names} for names in (others, over))
-        seed = repr([each.parameters.get(name) for name in seeds])
-        found.setdefault(repr(method), {}).setdefault(repr(values), []).append(seed)
-    for name, tried in found.items():
-        if len({tuple(sorted(runs)) for runs in tried.values()}) > 1:
-            raise InputError(f"{path}: choose: {name} has not the same seeds for each of {', '.join(tried)}.")
+        found.setdefault(repr(method), {}).setdefault(repr(values), []).append(place)
+    return found
 
 
 def _combinations(

@@ -82,7 +82,8 @@ def sweep_protocol(folder: Path | str) -> Protocol:
         InputError: when the folder holds no sweep, or its runs differ in their split or masks.
     """
     names = ("dataset", "split", "split_seed", "mask_valid", "ranked", "k", "encoder", "part")
-    every = [{name: run["parameters"].get(name) for name in names} for run in _sweep(folder)["runs"]]
+    about = _sweep(folder)
+    every = [{name: run["parameters"].get(name) for name in names} for run in about["runs"]]
     for name in ("dataset", "split", "mask_valid", "ranked", "part"):
         if len({repr(one[name]) for one in every}) > 1:
             raise InputError(f"{name} varies in {folder}: its runs follow several protocols.")
@@ -96,7 +97,7 @@ def sweep_protocol(folder: Path | str) -> Protocol:
         candidates="items without training purchases" if one["ranked"] == "cold" else "all items",
         masked="training and validation items" if one["mask_valid"] in (True, None) else "training items",
         lengths=tuple(one["k"] or ()),
-        chosen=f"{_chosen(_sweep(folder))}; stopping on the validation part, {read}",
+        chosen=f"{_chosen(about)}; stopping on the validation part, {read}",
         features=str(one["encoder"] or "none"),
         note=f"Catalogue {one['dataset']}.",
     )

@@ -117,16 +117,13 @@ def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str, re
         source: the id of the sweep on the validation part, whose index is linked.
         remarks: what to say of the choice.
     """
-    rows = [
-        {name: f"{value:.4f}" if name == metric else str(value) for name, value in row.items() if name != "chosen"}
-        for row in tried
-    ]
-    bold = [
-        {name: f"<b>{escape(text)}</b>" if row["chosen"] else escape(text) for name, text in shown.items()}
-        for row, shown in zip(tried, rows)
-    ]
+    rows = []
+    for row in tried:
+        cell = "<b>{}</b>" if row["chosen"] else "{}"
+        words = {name: f"{value:.4f}" if name == metric else str(value) for name, value in row.items()}
+        rows.append({name: cell.format(escape(text)) for name, text in words.items() if name != "chosen"})
     said = f"<p>The best may lie beyond: {escape('; '.join(remarks))}.</p>" if remarks else ""
-    table = pd.DataFrame(bold).rename(columns={metric: f"{metric}, validation"})
+    table = pd.DataFrame(rows).rename(columns={metric: f"{metric}, validation"})
     return (
         f"<details><summary>Options were chosen on the validation part, by the mean {escape(metric)} of "
         f"{sum(row['runs'] for row in tried)} runs</summary>{table.to_html(index=False, escape=False, border=0)}"

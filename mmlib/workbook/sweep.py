@@ -106,7 +106,7 @@ def collect(folder: Path) -> pd.DataFrame:
     with whole(folder / "runs.parquet") as partial:
         table.to_parquet(partial, index=False)
     text, compared, chosen_from = about["about"], None, about.get("chosen_from")
-    if about.get("on_valid"):
+    if about.get("choose") and not chosen_from:
         text = f"{text} The runs on the validation part, from which options are chosen.".strip()
     elif about["compare"] and (table["status"] == "done").any():
         try:
@@ -164,8 +164,7 @@ def _write_plan(one: Sweep, failed: Mapping[str, str]) -> None:
         for each in one.plans
     ]
     about: dict[str, Any] = {"id": one.id, "about": one.about, "varying": list(one.varying), "compare": one.compare}
-    about |= {"choose": one.choose, "on_valid": bool(one.judged)}
-    about |= {"tried": list(one.tried), "chosen_from": one.chosen_from}
+    about |= {"choose": one.choose, "tried": list(one.tried), "chosen_from": one.chosen_from}
     write_json(one.folder / "sweep.json", about | {"runs": runs})
 
 
