@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlib.data import amazon
-from mmlib.data.splits import random_by_user
+from mmlib.catalogues import amazon
+from mmlib.splits import random_by_user
 
 os.environ.setdefault("MMLIB_PROGRESS", "off")
 PER_USER, PER_ITEM = 4, 40  # reviews, on average

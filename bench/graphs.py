@@ -15,9 +15,9 @@ import time
 
 import torch
 
+from mmlib.core.vectors import Features
 from mmlib.recommenders.content import Content, contents, similar_items
 from mmlib.recommenders.latent import LatentGraph
-from mmlib.vectors import Features
 
 STEPS = {
     "freedom": "FREEDOM: k = 10 by pictures and by words",

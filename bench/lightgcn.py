@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mmlib.data import Dataset, load
+from mmlib.catalogues import Dataset, load
 from mmlib.evaluation.ranking import Task
 from mmlib.recommenders import LightGCN
 from mmlib.training import fit
@@ -25,7 +25,7 @@ from mmlib.training import fit
 
 def made_up(n_users: int = 19_445, n_items: int = 7_050, n: int = 160_792, seed: int = 0) -> Dataset:
     """Long-tailed random purchases of Amazon Baby's size, five or more a user, split 8:1:1."""
-    from mmlib.data.splits import random_by_user
+    from mmlib.splits import random_by_user
 
     rng = np.random.default_rng(seed)
     more = max(0, int(1.13 * (n - 5 * n_users)))  # some come twice, and count once
@@ -94,7 +94,7 @@ def pyg_epochs(data: Dataset, device: str, batch_size: int, epochs: int) -> list
     """The same epochs with ``torch_geometric.nn.models.LightGCN``, its loss, and the same ranking for validation."""
     from torch_geometric.nn.models import LightGCN as Peer
 
-    from mmlib.vectors import Embeddings
+    from mmlib.core.vectors import Embeddings
 
     torch.manual_seed(0)
     own = LightGCN(data, layers=2).to(device)

@@ -26,10 +26,10 @@ from lightgcn import made_up
 from torch.profiler import profile, record_function
 
 import mmlib.recommenders as recommenders
-from mmlib.data import load
+from mmlib.catalogues import load
+from mmlib.core.vectors import Features
 from mmlib.evaluation.ranking import Task
 from mmlib.training import fit
-from mmlib.vectors import Features
 
 REGIONS = ("sampling", "optimiser", "ranking")  # whatever runs inside; the rest is told by its kind
 GRAPH = ("embedding_bag", "sparse", "spmm", "csr")

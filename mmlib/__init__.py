@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _FROM = {
-    ".data": ("Dataset",),
-    ".errors": ("InputError",),
+    ".core.dataset": ("Dataset",),
+    ".core.errors": ("InputError",),
+    ".core.graph": ("co_interaction", "nearest_neighbours"),
+    ".core.vectors": ("Embeddings", "Features"),
     ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm"),
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
     ".training": ("Fit",),
-    ".vectors": ("Embeddings", "Features"),
     ".workbook.page": ("begin",),
     ".workbook.recommend": ("reads_content", "recommender"),
     ".workbook.stages": (
-        "audit",
+        "audit_of",
         "encoder",
         "extract",
         "fit",
@@ -30,14 +31,16 @@ _FROM = {
     ),
 }
 _ROOMS = (
-    "data",
+    "audit",
+    "catalogues",
+    "core",
     "encoders",
     "evaluation",
-    "graphs",
     "kernels",
     "pretrainers",
     "recommenders",
     "show",
+    "splits",
     "training",
     "workbook",
 )
@@ -46,17 +49,31 @@ _HOME = {name: module for module, names in _FROM.items() for name in names}
 __all__ = sorted([*_HOME, *_ROOMS])
 
 if TYPE_CHECKING:
-    from . import data, encoders, evaluation, graphs, kernels, pretrainers, recommenders, show, training, workbook
-    from .data import Dataset
-    from .errors import InputError
+    from . import (
+        audit,
+        catalogues,
+        core,
+        encoders,
+        evaluation,
+        kernels,
+        pretrainers,
+        recommenders,
+        show,
+        splits,
+        training,
+        workbook,
+    )
+    from .core.dataset import Dataset
+    from .core.errors import InputError
+    from .core.graph import co_interaction, nearest_neighbours
+    from .core.vectors import Embeddings, Features
     from .evaluation import Comparison, Scores, compare, evaluate, holm
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF
     from .training import Fit
-    from .vectors import Embeddings, Features
     from .workbook.page import begin
     from .workbook.recommend import reads_content, recommender
-    from .workbook.stages import audit, encoder, extract, fit, load, seed, start_vectors
+    from .workbook.stages import audit_of, encoder, extract, fit, load, seed, start_vectors
 
 
 def __getattr__(name: str) -> Any:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
-from .workbook.places import notebooks, page_names, short
+from .core.errors import InputError
+from .workbook.paths import notebooks, page_names, short
 
 EXAMPLES = """\
 examples:

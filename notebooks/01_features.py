@@ -46,7 +46,7 @@ catalogue
 # of its own in every report.
 
 # %%
-mm.audit(catalogue)
+mm.audit_of(catalogue)
 
 # %%
 mm.show.gallery(catalogue, range(0, catalogue.n_items, max(1, catalogue.n_items // 12))[:12], title="A dozen items")
@@ -84,7 +84,7 @@ mm.show.problems(features)
 # Vectors can leak: a user's text that holds a test review, features of another split, vectors fitted to test purchases.
 
 # %%
-leaks = mm.audit(catalogue, features=features, context=clip.context)
+leaks = mm.audit_of(catalogue, features=features, context=clip.context)
 mm.show.facts({"audit": {"worst": leaks.worst, "found": leaks.summary()}})
 
 # %% [markdown]

@@ -58,9 +58,9 @@ mm.show.long_tail(catalogue)
 # so a node with many neighbours gets a long vector; LightGCN's symmetric weight does not do that.
 
 # %%
-people = mm.graphs.co_interaction(catalogue, "users", neighbours=neighbours)
-items = mm.graphs.co_interaction(catalogue, "items", neighbours=neighbours)
-audit = mm.audit(catalogue, graphs={"users": people, "items": items})
+people = mm.co_interaction(catalogue, "users", neighbours=neighbours)
+items = mm.co_interaction(catalogue, "items", neighbours=neighbours)
+audit = mm.audit_of(catalogue, graphs={"users": people, "items": items})
 mm.show.degrees({"users": people, "items": items})
 
 # %%
@@ -74,7 +74,7 @@ mm.show.facts(facts)
 # Here an item's neighbours are the items with the closest vectors by picture or by text (MICRO and FREEDOM build on these).
 
 # %%
-content = {name: mm.graphs.nearest_neighbours(features.filled(name), nearest) for name in features.item}
+content = {name: mm.nearest_neighbours(features.filled(name), nearest) for name in features.item}
 mm.show.facts({name: graph.summary() for name, graph in content.items()})
 
 # %% [markdown]
@@ -84,7 +84,7 @@ mm.show.facts({name: graph.summary() for name, graph in content.items()})
 # High numbers say that content repeats what purchases know; low ones that it has something of its own to add, or noise.
 
 # %%
-strongest = mm.graphs.co_interaction(catalogue, "items", neighbours=nearest, weight="count", normalisation="none")
+strongest = mm.co_interaction(catalogue, "items", neighbours=nearest, weight="count", normalisation="none")
 overlap = mm.show.graph_overlap({"purchases": strongest} | content)
 page.record(overlap=overlap.to_dict("records"))
 overlap

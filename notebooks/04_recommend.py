@@ -105,7 +105,7 @@ mm.show.curves(done)
 # result. A leak here voids what follows.
 
 # %%
-mm.audit(catalogue, features=features, graphs=model.read_graphs())
+mm.audit_of(catalogue, features=features, graphs=model.read_graphs())
 
 # %% [markdown]
 # ## The test part, once

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import torch
 
-from mmlib.data.dataset import Dataset
-from mmlib.vectors import Features
+from mmlib.core.dataset import Dataset
+from mmlib.core.vectors import Features
 
 
 def make_dataset(pairs: np.ndarray, parts: list[str], n_users: int, n_items: int, **columns: list[str]) -> Dataset:

@@ -9,8 +9,8 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ..errors import InputError, closest, one_of
-from ..files import digest, read_json, whole, write_json
+from ..core.errors import InputError, closest, one_of
+from ..core.files import digest, read_json, whole, write_json
 
 WEIGHTS, CONFIG = "open_clip_model.safetensors", "open_clip_config.json"  # the names that open_clip looks for
 # A residual network: on the few hundred pictures of a small catalogue it learns shapes where a ViT learns colours only.

@@ -16,11 +16,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..files import digest, whole, write_json
-from ..progress import progress
-from ..vectors import Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.files import digest, whole, write_json
+from ..core.progress import progress
+from ..core.vectors import Features
 from .clip import DTYPES, Clip
 from .pictures import Unreadable, ahead, read
 from .words import pool, windows

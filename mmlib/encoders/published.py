@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data.dataset import Dataset
-from ..data.published.histories import FEATURES
-from ..errors import InputError, one_of
-from ..vectors import Features
+from ..catalogues.published.histories import FEATURES
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Features
 
 ROWS = ("all", "some")
 

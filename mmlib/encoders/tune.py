@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.progress import progress
 from ..kernels.contrast import info_nce
-from ..progress import progress
 from .clip import Clip
 from .extract import item_texts
 from .pictures import Unreadable, ahead, read

@@ -1,8 +1,8 @@
 """Rankings scored per user and slice, and statistics that say whether a difference is noise."""
 
-from ..holm import holm
 from . import statistics
 from .compare import Comparison, compare, paired
+from .correction import holm
 from .ranking import evaluate
 from .scores import Scores
 from .slices import Slice

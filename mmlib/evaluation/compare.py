@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from ..errors import InputError
+from ..core.errors import InputError
 from . import statistics
 from .scores import Scores, metric_columns
 

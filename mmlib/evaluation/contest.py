@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..errors import InputError, one_of
-from ..holm import holm
+from ..core.errors import InputError, one_of
 from .compare import Comparison, compare
+from .correction import holm
 from .scores import Scores, metric_columns
 from .statistics import variance_of_mean
 

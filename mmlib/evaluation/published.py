@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import InputError, closest, one_of
+from ..core.errors import InputError, closest, one_of
 from .protocols import Protocol, differences, protocols
 
-_FILE = Path(__file__).parents[1] / "published.csv"
+_FILE = Path(__file__).with_name("published.csv")
 MEASURED = "measured here"
 
 

@@ -12,11 +12,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Embeddings
 from ..kernels import rank
 from ..kernels.sample import Seen
-from ..vectors import Embeddings
 from .metrics import METRICS, of_lists, of_users
 from .scores import Scores
 from .slices import Slice, chosen

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import one_of
+from ..core.errors import one_of
 
 # made once: a table takes a millisecond, and comparisons make many Scores without lists
 _NO_LISTS = pd.DataFrame({"slice": [], "metric": [], "value": []}).astype({"slice": str, "metric": str, "value": float})

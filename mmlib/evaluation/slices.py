@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
 
 FEW = "few purchases"
 TAIL = 3  # training purchases of a long-tail item, at most

@@ -14,8 +14,8 @@ from typing import Any, Literal, cast
 import numpy as np
 from scipy import stats
 
-from ..errors import InputError, one_of
-from ..holm import holm
+from ..core.errors import InputError, one_of
+from .correction import holm
 from .spread import Components, components, detectable, difference_of, minimum_detectable, table_of, variance_of_mean
 
 __all__ = [

@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from . import dense
-from .nearest import unit
+from . import matmul as dense
+from .neighbours import unit
 from .rank import check_positive
 
 BOUND = 30  # cosines times at most this: exponentials stay above exp(-60)

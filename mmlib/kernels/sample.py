@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .ragged import segments
+from .segments import segments
 
 
 @dataclass(frozen=True, eq=False)

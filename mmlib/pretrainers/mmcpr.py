@@ -10,12 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..graphs import Graph, co_interaction
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.graph import Graph, co_interaction
+from ..core.vectors import Embeddings, Features
 from ..kernels.contrast import info_nce, pairwise_bce
-from ..learner import Batch, Learner, xavier
-from ..vectors import Embeddings, Features
+from ..training.learner import Batch, Learner, xavier
 
 NAMES = {"R": "reviews", "T": "text", "V": "image", "G": "graph"}
 

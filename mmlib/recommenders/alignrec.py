@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import one_of
-from ..graphs import bipartite, purchases
-from ..kernels import dense
+from ..core.dataset import Dataset
+from ..core.errors import one_of
+from ..core.graph import bipartite, purchases
+from ..core.vectors import Embeddings, Features
+from ..kernels import matmul as dense
 from ..kernels.contrast import info_nce
-from ..kernels.nearest import unit
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..kernels.neighbours import unit
+from ..training.learner import Batch, Learner
 from .content import contents, projections, similar_items, unified
 from .losses import bpr, length, once
 from .start import start_table

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..graphs import bipartite
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.graph import bipartite
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner
 from .content import contents, projections
 from .losses import LENGTHS, length
 from .start import start_table

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner
 from .losses import bpr, length
 from .start import start_table
 

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import InputError, one_of
-from ..graphs import Graph, nearest_neighbours
-from ..kernels import dense
-from ..kernels.nearest import unit
-from ..vectors import Features
+from ..core.errors import InputError, one_of
+from ..core.graph import Graph, nearest_neighbours
+from ..core.vectors import Features
+from ..kernels import matmul as dense
+from ..kernels.neighbours import unit
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 

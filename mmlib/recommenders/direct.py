@@ -5,10 +5,10 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError
-from ..learner import Batch, Learner
-from ..vectors import Embeddings
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.vectors import Embeddings
+from ..training.learner import Batch, Learner
 
 
 class Direct(Learner):

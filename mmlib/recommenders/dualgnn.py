@@ -7,12 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..data.dataset import Dataset
-from ..errors import one_of
-from ..graphs import Graph, bipartite
-from ..kernels import cooccur
-from ..learner import Batch, Learner, xavier
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import one_of
+from ..core.graph import Graph, bipartite
+from ..core.vectors import Embeddings, Features
+from ..kernels import co_occurrence as cooccur
+from ..training.learner import Batch, Learner, xavier
 from .content import Projection, contents
 from .losses import LENGTHS, bpr, length
 from .start import start_table

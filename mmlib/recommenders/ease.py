@@ -4,9 +4,9 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
-from ..data.dataset import Dataset
-from ..errors import InputError
-from ..vectors import Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.vectors import Features
 from .direct import Direct
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..graphs import Graph
+from ..core.graph import Graph
 
 
 def transposed(graph: Graph) -> tuple[Graph, Tensor]:

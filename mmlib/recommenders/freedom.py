@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError
-from ..graphs import Graph, bipartite, purchases
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.graph import Graph, bipartite, purchases
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner
 from .content import contents, projections, similar_items
 from .losses import bpr
 from .start import start_table

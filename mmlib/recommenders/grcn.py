@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..data.dataset import Dataset
-from ..errors import one_of
-from ..graphs import purchases
-from ..learner import Batch, Learner, xavier
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import one_of
+from ..core.graph import purchases
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner, xavier
 from .content import contents, projections
 from .edges import dots, spread, transposed
 from .losses import LENGTHS, bpr, length

@@ -7,14 +7,14 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..kept import kept
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.kept import kept
+from ..core.vectors import Features
 from ..kernels import rank
-from ..kernels.dense import linear
-from ..kernels.nearest import unit
+from ..kernels.matmul import linear
+from ..kernels.neighbours import unit
 from ..kernels.sample import Seen
-from ..vectors import Features
 from .content import Content, contents
 from .direct import Direct
 

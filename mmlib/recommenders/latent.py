@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..graphs import Graph, bipartite
-from ..kernels import nearest
-from ..learner import Batch, Learner
-from ..vectors import Embeddings
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.graph import Graph, bipartite
+from ..core.vectors import Embeddings
+from ..kernels import neighbours as nearest
+from ..training.learner import Batch, Learner
 from .bpr import BPR
 from .content import Content, Projection
 from .lightgcn import LightGCN

@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Embeddings, Features
 from .content import contents
 from .latent import NOT_OPTIONS, Neighbours, PlugIn, normalised
 

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..graphs import bipartite
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.graph import bipartite
+from ..core.vectors import Embeddings, Features
 from .bpr import BPR
 
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..errors import one_of
+from ..core.errors import one_of
 
 LENGTHS = ("squared", "norm", "mean")
 

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import one_of
-from ..graphs import bipartite, purchases
+from ..core.dataset import Dataset
+from ..core.errors import one_of
+from ..core.graph import bipartite, purchases
+from ..core.vectors import Embeddings, Features
 from ..kernels.contrast import info_nce
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..training.learner import Batch, Learner
 from .content import contents, projections, similar_items
 from .losses import bpr, length
 from .start import start_table

@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..kernels import nearest
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Embeddings, Features
+from ..kernels import neighbours as nearest
 from ..kernels.contrast import exp_sums
-from ..learner import Batch
-from ..vectors import Embeddings, Features
+from ..training.learner import Batch
 from .content import contents
 from .latent import NOT_OPTIONS, Neighbours, PlugIn, attention, normalised
 

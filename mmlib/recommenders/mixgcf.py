@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner
 from .lightgcn import LightGCN
 from .ngcf import NGCF
 

@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..graphs import Graph
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.graph import Graph
+from ..core.vectors import Embeddings, Features
 from ..kernels.contrast import info_nce
-from ..kernels.nearest import unit
-from ..learner import Batch, xavier
-from ..vectors import Embeddings, Features
+from ..kernels.neighbours import unit
+from ..training.learner import Batch, xavier
 from .losses import bpr, once
 from .modal import ModalGCN
 

@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..graphs import bipartite
-from ..learner import Batch, Learner, xavier
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.graph import bipartite
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner, xavier
 from .content import Projection, contents
 from .losses import LENGTHS, bpr, length
 from .start import start_table

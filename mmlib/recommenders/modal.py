@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..graphs import Graph, bipartite
-from ..kernels.nearest import unit
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.graph import Graph, bipartite
+from ..core.vectors import Embeddings, Features
+from ..kernels.neighbours import unit
+from ..training.learner import Batch, Learner
 from .content import contents, projections
 from .start import start_table
 

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..graphs import Graph, bipartite
-from ..learner import Batch
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.graph import Graph, bipartite
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch
 from .bpr import BPR
 from .losses import bpr, length
 

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError
-from ..learner import Batch, Learner
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner
 
 
 class Popularity(Learner):

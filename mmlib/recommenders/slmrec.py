@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Embeddings, Features
 from ..kernels.contrast import info_nce
-from ..learner import Batch
-from ..vectors import Embeddings, Features
+from ..training.learner import Batch
 from .losses import bpr, once
 from .modal import ModalGCN
 

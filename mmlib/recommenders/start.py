@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..learner import xavier
-from ..vectors import Embeddings
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.vectors import Embeddings
+from ..training.learner import xavier
 
 SCALES = ("keep", "xavier")
 

@@ -6,10 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..data.dataset import Dataset
-from ..errors import one_of
-from ..learner import Batch, Learner, xavier
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import one_of
+from ..core.vectors import Embeddings, Features
+from ..training.learner import Batch, Learner, xavier
 from .content import Projection, contents
 from .losses import bpr, length
 from .start import start_table

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
-from ..data.audit import Audit, Example, Finding
-from ..data.audit.findings import MEANING, SEVERITIES
-from ..data.dataset import Dataset
+from ..audit import Audit, Example, Finding
+from ..audit.findings import MEANING, SEVERITIES
+from ..core.dataset import Dataset
 from .pictures import thumbnail
 from .theme import PAGES, shorten
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .pictures import Html
 from .published import html_table
 from .theme import GRID, INK, PALETTE, axis_names, caption, style

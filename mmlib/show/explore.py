@@ -13,12 +13,13 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from ..data.dataset import Dataset
-from ..errors import InputError
-from ..kernels import nearest, rank
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.progress import _someone_watches
+from ..core.vectors import Embeddings
+from ..kernels import neighbours as nearest
+from ..kernels import rank
 from ..kernels.sample import Seen
-from ..progress import _someone_watches
-from ..vectors import Embeddings
 from .pictures import Html, beside, neighbourhood, recommendations, tile
 from .spaces import Vectors, item_spaces
 from .theme import shorten

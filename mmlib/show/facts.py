@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..data.dataset import Dataset
-from ..kernels import nearest
-from ..vectors import Features
+from ..core.dataset import Dataset
+from ..core.vectors import Features
+from ..kernels import neighbours as nearest
 from .pictures import Html
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..data.dataset import Dataset
-from ..errors import InputError, one_of
-from ..kernels import nearest
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..kernels import neighbours as nearest
 from .spaces import Vectors, item_spaces
 from .theme import DASHES, SYMBOLS, array, axis_names, caption, colour, log_ticks, style
 

@@ -19,8 +19,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from ..errors import InputError
-from ..files import whole
+from ..core.errors import InputError
+from ..core.files import whole
 from .notebook import Parameter, Section, drawn, section
 from .theme import PAGES
 

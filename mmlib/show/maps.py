@@ -8,8 +8,8 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..data.dataset import Dataset
-from ..errors import InputError
+from ..core.dataset import Dataset
+from ..core.errors import InputError
 from .pictures import cards
 from .theme import OTHER, Style, array, caption, category_styles, small, style
 

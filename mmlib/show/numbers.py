@@ -8,8 +8,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from ..errors import InputError, closest
-from ..holm import holm
+from ..core.errors import InputError, closest
+from ..evaluation.correction import holm
 from .pictures import Html
 from .theme import INK, MUTED, SYMBOLS, axis_names, caption, colour, small, style
 

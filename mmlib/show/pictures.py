@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from ..data.dataset import Dataset
-from ..errors import InputError
+from ..core.dataset import Dataset
+from ..core.errors import InputError
 from .theme import array, shorten
 
 _PLACEHOLDER = (

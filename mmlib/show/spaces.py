@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..data.dataset import Dataset
-from ..errors import InputError
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.vectors import Embeddings, Features
 
 Vectors = Features | Embeddings | Mapping[str, Any] | Any
 

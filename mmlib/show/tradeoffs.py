@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ..errors import InputError, one_of
+from ..core.errors import InputError, one_of
 from .comparison import COSTS, MethodLike, ranked
 from .pictures import Html
 from .theme import GRID, INK, MUTED, PALETTE, axis_names, caption, log_ticks, style

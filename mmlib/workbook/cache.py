@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..errors import InputError
-from ..files import digest, read_json, write_json
+from ..core.errors import InputError
+from ..core.files import digest, read_json, write_json
+from ..core.lock import alone
 from .environment import mmlib_version
-from .lock import alone
-from .places import outputs
+from .paths import outputs
 
 T = TypeVar("T")
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..data import Dataset, bring, place, splits
-from ..errors import InputError
-from ..files import whole, write_json
-from .places import short
+from .. import splits
+from ..catalogues import bring, place
+from ..core.dataset import Dataset
+from ..core.errors import InputError
+from ..core.files import whole, write_json
+from .paths import short
 
 KNOWN = ("split", "split_seed", "columns", "reader", "clean", "shop")  # the pages' parameters that say what to load
 
@@ -27,8 +29,8 @@ def summary(dataset: str, values: Mapping[str, Any]) -> None:
 
 def listing() -> None:
     """Print the public catalogues that can be fetched."""
-    from ..data.fetch import is_there
-    from ..data.fetch.public import PUBLIC
+    from ..catalogues.fetch import is_there
+    from ..catalogues.fetch.public import PUBLIC
 
     print("public catalogues (* is on this machine already):")
     for one in PUBLIC.values():
@@ -43,9 +45,9 @@ def fetch(name: str, folder: Path | None, *, files: bool, pictures: bool, reader
         files, pictures: which of the two.
         reader: options of the reader; they decide which items are kept, and so which pictures are asked for.
     """
-    from ..data import fetch as downloads
-    from ..data import forms
-    from ..data.fetch.pictures import fetch_pictures, summary, urls_of
+    from ..catalogues import fetch as downloads
+    from ..catalogues import formats as forms
+    from ..catalogues.fetch.pictures import fetch_pictures, summary, urls_of
 
     where = downloads.fetch(name, folder) if files else downloads.place(name, folder)
     if not where.is_dir():
@@ -60,7 +62,7 @@ def fetch(name: str, folder: Path | None, *, files: bool, pictures: bool, reader
 
 def audit(dataset: str, values: Mapping[str, Any], html: Path | None, *, pictures: bool) -> bool:
     """Print the audit of a split catalogue, and write it as a page or as JSON if asked; whether a leak was found."""
-    from ..data.audit import audit as audited
+    from ..audit import audit as audited
 
     data = _loaded(dataset, values, split=True)
     found = audited(data, pictures=pictures)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..core.errors import InputError
 from .grid import Sweep, rivals
 from .params import is_seed
 from .plan import Plan

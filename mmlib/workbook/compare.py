@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..errors import InputError
-from ..files import read_json
+from ..core.errors import InputError
+from ..core.files import read_json
 from .params import is_seed
 from .report import SLICES
 from .run import finished
@@ -48,7 +48,7 @@ def compare(
         InputError: when no two runs can be compared, or another parameter varies too.
     """
     from ..evaluation.contest import OWN, in_words, spoken
-    from ..holm import holm
+    from ..evaluation.correction import holm
 
     about = read_json(Path(folder) / "sweep.json")
     others = [name for name in about["varying"] if name not in (vary, OWN.get(vary)) and not is_seed(name)]

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, closest
-from ..files import digest
+from ..core.errors import InputError, closest
+from ..core.files import digest
 from .params import is_seed, page_parameters, read_yaml
 from .plan import Plan, plan
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from .places import short
+from ..core.errors import InputError
+from .paths import short
 
 START_TIMEOUT = 300  # seconds; many kernels that import PyTorch from one busy disk take long
 

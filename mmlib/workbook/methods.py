@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, closest
+from ..core.errors import InputError, closest
+from ..core.files import read_json
 from ..evaluation.contest import OWN, Method, in_words, spoken
 from ..evaluation.protocols import Protocol
-from ..files import read_json
 from .compare import named, ranking
 from .params import is_seed
-from .places import outputs, project
+from .paths import outputs, project
 from .run import finished
 
 COSTS = ("seconds", "parameters", "best_epoch")

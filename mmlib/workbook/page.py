@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import pandas as pd
 
-from ..errors import InputError
-from ..files import digest, read_json, whole, write_json
+from ..core.errors import InputError
+from ..core.files import digest, read_json, whole, write_json
 from .environment import environment, one_line
 from .params import NOT_PARAMETERS, check, known_parameters, page_parameters
-from .places import notebooks, outputs, project, short
+from .paths import notebooks, outputs, project, short
 
 if TYPE_CHECKING:
     from ..evaluation import Scores

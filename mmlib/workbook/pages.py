@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..files import whole
-from .places import page_names
+from ..core.errors import InputError
+from ..core.files import whole
+from .paths import page_names
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 

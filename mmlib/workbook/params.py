@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from ..errors import InputError, closest
+from ..core.errors import InputError, closest
 
 NOT_PARAMETERS = ("about", "pages")
 _TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}

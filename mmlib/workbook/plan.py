@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, closest
-from ..files import digest
-from . import places
+from ..core.errors import InputError, closest
+from ..core.files import digest
+from . import paths as places
 from .params import as_text, check, known_parameters, page_parameters, read_yaml
 
 SWEEP = "sweep"  # the parameter by which a page names the finished sweep that it reads

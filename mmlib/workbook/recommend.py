@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import recommenders
-from ..data import Dataset
-from ..errors import InputError, closest, one_of
-from ..kept import keeping
-from ..vectors import Embeddings, Features
+from ..core.dataset import Dataset
+from ..core.errors import InputError, closest, one_of
+from ..core.kept import keeping
+from ..core.vectors import Embeddings, Features
 from .searches import cached_search
 
 RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders, one) for one in recommenders.__all__}

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..errors import InputError
-from ..files import read_json
+from ..core.errors import InputError
+from ..core.files import read_json
 
 if TYPE_CHECKING:
     from ..evaluation import Comparison

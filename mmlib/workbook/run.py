@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
-from ..files import digest, read_json, write_json
+from ..core.errors import InputError
+from ..core.files import digest, read_json, write_json
+from ..core.lock import alone
 from .cache import code_version
 from .environment import environment
 from .kernel import execute
-from .lock import alone
 from .pages import stale
-from .places import short
+from .paths import short
 from .plan import Plan, plan
 from .report import write_run_report
 

@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..files import digest, whole
-from ..kept import Results
+from ..core.files import digest, whole
+from ..core.kept import Results
 from .cache import cached
 
 
 def cached_search(name: str, inputs: Mapping[str, Any], search: Callable[[], Results]) -> Results:
-    """Answer a search, see ``mmlib.kept``: all runs that read the same vectors or purchases share what it found."""
+    """Answer a search, see ``core.kept``: all runs that read the same vectors or purchases share what it found."""
     found = {key: value for key, value in inputs.items() if isinstance(value, torch.Tensor)}
     plain = {key: value for key, value in inputs.items() if key not in found}
     plain |= {key: digest(value.cpu().numpy()) for key, value in found.items()}

@@ -11,22 +11,24 @@ import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
-from ..data import Dataset, bring, place, splits
-from ..data import audit as auditing
-from ..data.audit.findings import Audit
+from .. import audit as auditing
+from .. import splits
+from ..audit.findings import Audit
+from ..catalogues import bring, place
+from ..core.dataset import Dataset
+from ..core.errors import InputError, one_of
+from ..core.files import digest, read_json, whole, write_json
+from ..core.kept import keeping
+from ..core.vectors import Embeddings, Features
 from ..encoders import Clip, ContrastiveTuning
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
-from ..errors import InputError, one_of
-from ..files import digest, read_json, whole, write_json
-from ..kept import keeping
 from ..pretrainers import MMCPR, content_mean
 from ..training import Fit
 from ..training import fit as train
-from ..vectors import Embeddings, Features
 from . import page
 from .cache import cached
-from .places import outputs
+from .paths import outputs
 from .searches import cached_search
 
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
@@ -51,7 +53,7 @@ def load(
     splits.check(split)  # before any long work
     brought = _brought(str(dataset), columns or {}, reader or {}, list(clean), shop or {})
     data = splits.by_name(brought, split, split_seed)
-    audit(data)
+    audit_of(data)
     return data
 
 
@@ -73,10 +75,16 @@ def _brought(
     def build(entry: Path) -> None:
         bring(folder, columns=columns, reader=reader, clean=clean).save(entry)
 
-    return cached("dataset", inputs, build, Dataset.load, code=["mmlib.data"])
+    return cached(
+        "dataset",
+        inputs,
+        build,
+        Dataset.load,
+        code=["mmlib.catalogues", "mmlib.splits", "mmlib.core.dataset", "mmlib.core.subset"],
+    )
 
 
-def audit(
+def audit_of(
     data: Dataset,
     *,
     features: Features | None = None,
@@ -99,7 +107,7 @@ def audit(
         def back(folder: Path) -> Audit:
             return Audit.from_json(read_json(folder / "audit.json"))
 
-        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=["mmlib.data.audit"])
+        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=["mmlib.audit"])
 
     rest = [name for name in auditing.CHECKS if name not in auditing.OF_GIVEN]
     found = made({}, only=rest)
@@ -166,7 +174,7 @@ def fit(model: Any, **options: Any) -> Fit:
         model.load_state_dict(load_file(folder / "weights.safetensors"))
         return Fit(model.eval(), pd.read_parquet(folder / "history.parquet"), **read_json(folder / "fit.json"))
 
-    code = ["training", "learner", "graphs", "kernels", "evaluation.ranking", "evaluation.metrics"]
+    code = ["training", "core.graph", "kernels", "evaluation.ranking", "evaluation.metrics"]
     code = [f"mmlib.{name}" for name in code]
     code += sorted(_modules(type(model).__module__))
     return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=code)

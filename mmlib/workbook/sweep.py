@@ -11,8 +11,8 @@ from typing import Any
 import joblib
 import pandas as pd
 
-from ..errors import InputError
-from ..files import read_json, whole, write_json
+from ..core.errors import InputError
+from ..core.files import read_json, whole, write_json
 from .choose import chosen, edges
 from .compare import compare
 from .grid import Sweep, read_sweep

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mmlib.data import Dataset
+from mmlib.core.dataset import Dataset
 from mmlib.encoders import Clip, clip, load
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 220), "yellow": (230, 220, 40)}

@@ -10,9 +10,9 @@ import torch
 from open_clip.transformer import QuickGELU
 from safetensors.torch import load_file, save_file
 
+from mmlib.core.errors import InputError
 from mmlib.encoders import load
 from mmlib.encoders.clip import CONFIG, WEIGHTS
-from mmlib.errors import InputError
 
 from .shop import draw, tiny
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Features
 from mmlib.encoders import extract, load
 from mmlib.encoders.words import embed
-from mmlib.errors import InputError
-from mmlib.vectors import Features
 
 from .shop import break_pictures, catalogue, tiny
 

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mmlib.data import toy
-from mmlib.data.published import mmrec
+from mmlib.catalogues import shop as toy
+from mmlib.catalogues.published import mmrec
+from mmlib.core.errors import InputError
 from mmlib.encoders.published import features
-from mmlib.errors import InputError
 
 INTER = "userID\titemID\tx_label\n0\t0\t0\n0\t3\t0\n1\t3\t1\n1\t1\t2\n"
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmlib.core.errors import InputError
 from mmlib.encoders import ContrastiveTuning, load
 from mmlib.encoders.tune import HOTTEST, _cropped
 from mmlib.encoders.words import embed
-from mmlib.errors import InputError
 
 from .shop import catalogue, tiny
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation import Scores, compare, holm, paired, statistics
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation import Scores, compare, holm
 from mmlib.evaluation.contest import Method, against, contest, flipped, leading, told_apart
 

@@ -15,10 +15,10 @@ from torch_geometric.metrics import (
     LinkPredRecall,
 )
 
+from mmlib.core.vectors import Embeddings
 from mmlib.evaluation import evaluate
 from mmlib.evaluation.metrics import gini, of_lists, of_users
 from mmlib.evaluation.ranking import Task
-from mmlib.vectors import Embeddings
 
 from ..conftest import make_dataset
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation.protocols import Protocol, differences, protocols
 from mmlib.evaluation.published import MEASURED, beside, coverage, published
 

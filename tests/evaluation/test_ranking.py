@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch_geometric.metrics import LinkPredNDCG, LinkPredPrecision, LinkPredRecall
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.evaluation import evaluate
-from mmlib.vectors import Embeddings
 
 from ..conftest import make_dataset
 

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.evaluation import Scores, evaluate
-from mmlib.vectors import Embeddings
 
 
 @pytest.fixture

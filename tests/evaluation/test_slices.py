@@ -3,10 +3,10 @@ import pandas as pd
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.evaluation import Slice, evaluate
 from mmlib.evaluation.slices import HISTORY, RULES, chosen
-from mmlib.vectors import Embeddings
 
 from ..conftest import make_dataset
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation.spread import components, detectable, minimum_detectable, variance_of_mean
 
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation import statistics
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mmlib.files import read_json
+from mmlib.core.files import read_json
 from mmlib.workbook.params import page_parameters
 from mmlib.workbook.run import RunResult, run
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Features
 from mmlib.pretrainers import MMCPR, content_mean
 from mmlib.training import fit
-from mmlib.vectors import Features
 
 
 def naive_graph(data, table: torch.Tensor, side: str, layers: int) -> torch.Tensor:

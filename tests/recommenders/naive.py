@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmlib.data.dataset import Dataset
-from mmlib.learner import Batch
-from mmlib.vectors import Features
+from mmlib.core.dataset import Dataset
+from mmlib.core.vectors import Features
+from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
 

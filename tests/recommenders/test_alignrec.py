@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.recommenders import AlignRec
-from mmlib.vectors import Embeddings, Features
 
 from .naive import (
     BATCH,

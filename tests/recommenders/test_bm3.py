@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import BM3
-from mmlib.vectors import Embeddings
 
 from .naive import (
     BATCH,

@@ -5,18 +5,7 @@ import pytest
 import torch
 
 from mmlib.evaluation import evaluate
-from mmlib.recommenders import (
-    FREEDOM,
-    GRCN,
-    LATTICE,
-    MGCN,
-    MICRO,
-    VBPR,
-    DualGNN,
-    ItemKNN,
-    LightGCN,
-    SLMRec,
-)
+from mmlib.recommenders import FREEDOM, GRCN, LATTICE, MGCN, MICRO, VBPR, DualGNN, ItemKNN, LightGCN, SLMRec
 from mmlib.training import fit
 
 from ..conftest import make_dataset

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.evaluation import evaluate
-from mmlib.learner import Batch
 from mmlib.pretrainers import MMCPR
 from mmlib.recommenders import (
     BM3,
@@ -31,7 +31,7 @@ from mmlib.recommenders import (
     SLMRec,
 )
 from mmlib.training import fit
-from mmlib.vectors import Embeddings, Features
+from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.recommenders.content import Projection, contents
 from mmlib.recommenders.losses import bpr, length
 

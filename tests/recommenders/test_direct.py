@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation import evaluate
 from mmlib.recommenders import EASE, ItemKNN, Popularity
 from mmlib.recommenders import itemknn as module

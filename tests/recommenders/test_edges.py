@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmlib.graphs import Graph
+from mmlib.core.graph import Graph
 from mmlib.recommenders.edges import dots, spread, transposed
 
 

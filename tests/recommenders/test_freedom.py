@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmlib.errors import InputError
-from mmlib.graphs import nearest_neighbours
+from mmlib.core.errors import InputError
+from mmlib.core.graph import nearest_neighbours
+from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import FREEDOM
 from mmlib.recommenders.content import by_row_sums, contents, similar_items
-from mmlib.vectors import Embeddings
 
 from .naive import (
     BATCH,

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mmlib.data.dataset import Dataset
-from mmlib.errors import InputError
-from mmlib.learner import Batch
+from mmlib.core.dataset import Dataset
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.recommenders import LATTICE
 from mmlib.recommenders.latent import PlugIn
-from mmlib.vectors import Embeddings, Features
+from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
 

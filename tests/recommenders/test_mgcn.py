@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import MGCN
-from mmlib.vectors import Embeddings
 
 from .naive import (
     BATCH,

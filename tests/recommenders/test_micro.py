@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Features
 from mmlib.recommenders import MICRO
-from mmlib.vectors import Features
 
 from .test_lattice import (
     BATCH,

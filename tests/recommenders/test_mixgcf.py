@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.recommenders import NGCF, LightGCN, MixGCF
 
 BACKBONES = ["lightgcn", "ngcf"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.recommenders import MMGCL
 
 from .naive import PAIRS, USERS, content_of_ten, mean_of_layers, minus_log_sigmoid, purchase_matrix, redrawn, ten_nodes

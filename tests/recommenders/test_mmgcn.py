@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.data.dataset import Dataset
-from mmlib.errors import InputError
+from mmlib.core.dataset import Dataset
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.recommenders import MMGCN
-from mmlib.vectors import Embeddings, Features
 
 from .gaps import BOUGHT, BUYERS, batch_of, content_with_gap, detached, gaps, mean_bpr, squares, triples
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from mmlib.graphs import bipartite
+from mmlib.core.graph import bipartite
 from mmlib.recommenders import BPR, LightGCN
 
 

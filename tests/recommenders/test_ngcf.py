@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.errors import InputError
-from mmlib.graphs import bipartite
-from mmlib.learner import Batch
+from mmlib.core.errors import InputError
+from mmlib.core.graph import bipartite
 from mmlib.recommenders import NGCF
 from mmlib.recommenders.ngcf import thinned
+from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
 

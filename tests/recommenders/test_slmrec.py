@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.errors import InputError
-from mmlib.learner import Batch
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import SLMRec
-from mmlib.vectors import Embeddings
+from mmlib.training.learner import Batch
 
 from .naive import (
     BATCH,

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import LightGCN
 from mmlib.recommenders.start import start_table
-from mmlib.vectors import Embeddings
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from mmlib.errors import InputError
-from mmlib.learner import Batch
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.recommenders import VBPR
-from mmlib.vectors import Embeddings, Features
+from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
 

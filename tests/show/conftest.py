@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from mmlib.data.dataset import Dataset
+from mmlib.core.dataset import Dataset
 
 EVIL = "<script>alert('x')</script> & <b>cup</b>"
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
-from mmlib.data.audit import Audit, Example, Finding
+from mmlib.audit import Audit, Example, Finding
 from mmlib.show.audit import audit_html, audit_page
 
 EVIL = "<script>alert('x')</script>"

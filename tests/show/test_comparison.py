@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from bs4 import BeautifulSoup
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.show import conclusion, pair_matrix, ranked, standings
 from mmlib.show.comparison import p_text
 

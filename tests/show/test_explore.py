@@ -9,11 +9,11 @@ import torch
 from bs4 import BeautifulSoup
 from plotly.callbacks import Points
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.kernels.sample import Seen
 from mmlib.show import alignment, explore
 from mmlib.show.pictures import Html
-from mmlib.vectors import Embeddings, Features
 
 KERNEL = ModuleType("ipykernel")
 KERNEL.version_info = (7, 0)

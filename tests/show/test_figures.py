@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mmlib import show
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.vectors import Embeddings, Features
 from mmlib.show.figures import _at_least, _thin
-from mmlib.vectors import Embeddings, Features
 
 
 def made_fit(epochs=6, best=4, terms=("bce", "cima")):

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.show import alignment, gallery, long_tail
 from mmlib.show.html import write_index, write_report
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.show import alignment, alignment_pair, pair_cosine
 
 from .conftest import EVIL

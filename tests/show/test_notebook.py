@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.show import caption
 from mmlib.show.explore import values
 from mmlib.show.notebook import drawn, formula, section

@@ -6,8 +6,8 @@ from bs4 import BeautifulSoup
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlib.errors import InputError
-from mmlib.holm import holm
+from mmlib.core.errors import InputError
+from mmlib.evaluation.correction import holm
 from mmlib.show import comparison, earned, scores, table
 
 

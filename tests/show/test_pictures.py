@@ -5,7 +5,7 @@ import pytest
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.show import gallery, neighbourhood, recommendations, thumbnail
 from mmlib.show.pictures import PLACEHOLDER, Html, cards
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pandas as pd
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.show import Html, costs, resolution
 from tests.show.test_comparison import METHODS, Made
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mmlib.files import write_json
+from mmlib.core.files import write_json
 
 STARTS, RECOMMENDERS, EPOCHS, SEEDS = ("random", "mmcpr"), ("lightgcn", "mixgcf"), (6, 60), (0, 1)
 PARAMETERS = {

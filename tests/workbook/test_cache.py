@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.cache import cached, code_version, is_whole
 
 

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from mmlib.__main__ import main
-from mmlib.data import Dataset
-from mmlib.files import read_json
+from mmlib.core.dataset import Dataset
+from mmlib.core.files import read_json
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_a_leak_makes_the_audit_fail(shop, tmp_path, capsys) -> None:
 
 
 def saved(shop, tmp_path):
-    from mmlib.data import load
+    from mmlib.catalogues import load
 
     load(shop).save(tmp_path / "saved")
     return tmp_path / "saved"

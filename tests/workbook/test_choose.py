@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from mmlib.__main__ import main
-from mmlib.errors import InputError
-from mmlib.files import read_json, write_json
+from mmlib.core.errors import InputError
+from mmlib.core.files import read_json, write_json
 from mmlib.workbook.choose import chosen, due, edges
 from mmlib.workbook.grid import Sweep, read_sweep
 from mmlib.workbook.pages import pair

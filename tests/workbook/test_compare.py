@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
+from mmlib.core.files import read_json, write_json
 from mmlib.evaluation import Scores, holm
 from mmlib.evaluation import compare as paired
-from mmlib.files import read_json, write_json
 from mmlib.workbook.compare import compare
 from mmlib.workbook.methods import sweep_methods
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.grid import Sweep, read_sweep
 
 from .tiny import make

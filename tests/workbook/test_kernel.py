@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.kernel import PageError, execute
 
 from .tiny import make

@@ -3,8 +3,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mmlib.errors import InputError
-from mmlib.files import read_json, write_json
+from mmlib.core.errors import InputError
+from mmlib.core.files import read_json, write_json
 from mmlib.workbook.compare import compare
 from mmlib.workbook.methods import sweep_baseline, sweep_methods, sweep_protocol
 

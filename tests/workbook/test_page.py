@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.evaluation import Scores
 from mmlib.workbook.page import Page, begin
-from mmlib.workbook.places import notebooks, outputs
+from mmlib.workbook.paths import notebooks, outputs
 
 from .tiny import make
 

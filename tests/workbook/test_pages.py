@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.pages import notebook_text, pair, stale, take_back
 
 from .tiny import make

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.params import Parameter, as_text, check, known_parameters, page_parameters, parse, read_yaml
 
 CELL = """# %% [markdown]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.pages import pair
 from mmlib.workbook.params import known_parameters, parse
 from mmlib.workbook.plan import plan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.recommenders import LightGCN
 from mmlib.workbook import recommend
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mmlib.errors import InputError
-from mmlib.files import write_json
+from mmlib.core.errors import InputError
+from mmlib.core.files import write_json
 from mmlib.workbook.kernel import PageError
 from mmlib.workbook.plan import plan
 from mmlib.workbook.run import finished, run, run_plan

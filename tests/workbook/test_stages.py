@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlib.data import Dataset
-from mmlib.data.audit.findings import Audit
-from mmlib.files import read_json
-from mmlib.graphs import bipartite
+from mmlib.audit.findings import Audit
+from mmlib.core.dataset import Dataset
+from mmlib.core.files import read_json
+from mmlib.core.graph import bipartite
 from mmlib.workbook import page, recommend, stages
 
 
@@ -48,11 +48,11 @@ def test_audits_of_a_run_are_joined_in_its_folder(shop, tmp_path, monkeypatch) -
     before = Audit.from_json(read_json(tmp_path / "run" / "audit.json"))
     assert "held-out interactions in graphs" not in before.checked
     assert 'class="mm-verdict mm-v-leak"' not in (tmp_path / "run" / "audit.html").read_text()
-    clean = stages.audit(data, graphs=[bipartite(data)])
+    clean = stages.audit_of(data, graphs=[bipartite(data)])
     assert "held-out interactions in graphs" in clean.clean
     leaky = Dataset(data.name, data.users, data.items, data.interactions.assign(part="train"))
     object.__setattr__(leaky, "split", data.split)  # a graph made of all purchases
-    found = stages.audit(data, graphs=[bipartite(leaky)])
+    found = stages.audit_of(data, graphs=[bipartite(leaky)])
     assert found.worst == "leak"
     kept = Audit.from_json(read_json(tmp_path / "run" / "audit.json"))
     assert kept.worst == "leak"

@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 
 sys.modules["torch"] = None  # tiny pages do without, and start sooner
-from mmlib.errors import InputError
+from mmlib.core.errors import InputError
 from mmlib.workbook.page import begin
 
 page = begin("{name}", globals())

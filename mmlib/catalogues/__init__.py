@@ -1,0 +1,98 @@
+"""Catalogues: where they come from, what is cleaned, and how they are split."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import splits
+from ..core.dataset import Dataset, SplitPassport
+from ..core.errors import InputError, closest
+
+__all__ = ["Dataset", "SplitPassport", "bring", "load"]
+
+
+def load(
+    dataset: str | Path = "toy",
+    *,
+    split: str = "8:1:1",
+    split_seed: int = 0,
+    columns: dict[str, Any] | None = None,
+    reader: dict[str, Any] | None = None,
+    clean: Sequence[str] = (),
+    shop: dict[str, Any] | None = None,
+    folder_for_toy: str | Path | None = None,
+) -> Dataset:
+    """Bring a catalogue in, clean it and split it.
+
+    Args:
+        dataset: ``"toy"`` for the generated shop; the name of a public catalogue that ``mmlib data fetch`` has brought,
+            such as ``"amazon-2014/Baby"``; or a folder in any form that ``forms.read`` knows, such as a user's own
+            tables. A folder that is itself called toy is ``"./toy"``.
+        split: ``"8:1:1"``, ``"leave-one-out"``, ``"time per user 8:1:1"`` ...; all names are at ``splits.by_name``.
+        split_seed: draws the split.
+        columns: which column means what; for a user's own tables only, see ``tables.read``.
+        reader: options of the form's reader, such as ``{"text": "micro", "core": 5}`` or ``{"on_bad": "skip"}``; the
+            key ``"form"`` names the form where it is not recognised.
+        clean: steps before the split, such as ``["unescape", "core=5"]``; see ``clean.clean``.
+        shop: options of the generated shop; for ``"toy"`` only, see ``toy.shop``.
+        folder_for_toy: where the generated shop is written; a temporary folder without it.
+
+    Raises:
+        InputError: when nothing is found, or what is found cannot be used.
+    """
+    splits.check(split)  # before any long work
+    data = bring(dataset, columns=columns, reader=reader, clean=clean, shop=shop, folder_for_toy=folder_for_toy)
+    return splits.by_name(data, split, split_seed)
+
+
+def bring(
+    dataset: str | Path,
+    *,
+    columns: dict[str, Any] | None = None,
+    reader: dict[str, Any] | None = None,
+    clean: Sequence[str] = (),
+    shop: dict[str, Any] | None = None,
+    folder_for_toy: str | Path | None = None,
+) -> Dataset:
+    """The catalogue, read and cleaned, but not split; arguments as in ``load``."""
+    from . import clean as cleaning
+    from . import formats as forms
+    from . import shop as toy
+
+    steps = [cleaning.parse(step) for step in clean]
+    if str(dataset) == "toy":
+        for name in shop or {}:
+            if name not in toy.DEFAULTS:
+                raise InputError(
+                    f"shop: there is no option {name!r}.{closest(name, toy.DEFAULTS)} "
+                    f"Options: {', '.join(toy.DEFAULTS)}."
+                )
+        data = toy.shop(folder_for_toy, **(shop or {}))
+    else:
+        data = forms.read(place(dataset), columns=columns, **(reader or {}))
+    return cleaning.clean(data, steps) if steps else data
+
+
+def place(dataset: str | Path) -> Path:
+    """The folder of a catalogue: as given, or where ``fetch`` put the public one of that name.
+
+    Raises:
+        InputError: when there is none, with the command that brings it or the folder meant.
+    """
+    from . import fetch
+    from .fetch.public import PUBLIC
+
+    folder = Path(dataset).expanduser()
+    if folder.is_dir():
+        return folder
+    if str(dataset) in PUBLIC:
+        if not fetch.is_there(str(dataset)):
+            raise InputError(f"{dataset} is not on this machine yet; bring it with: mmlib data fetch {dataset}")
+        return fetch.place(str(dataset))
+    parent = folder.absolute().parent
+    beside = [path.name for path in parent.glob("*/")] if parent.is_dir() else []
+    near = closest(folder.name, beside) or closest(str(dataset), PUBLIC)
+    raise InputError(
+        f"dataset = {str(dataset)!r}: there is no folder {folder.absolute()}.{near} Give 'toy' for the generated shop, "
+        "the folder of a catalogue, or the name of a public one (mmlib data fetch lists them)."
+    )

@@ -1,0 +1,134 @@
+"""What Amazon's metadata say of the items: title, brand, text, category and the picture's address."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...core.progress import progress
+from ..clean_items import plain
+from ..line_reader import BadLines, lines
+from .forms import METADATA, ROOTS, first_of, name_of, picture_url, record, texts_of
+
+PICTURE_KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
+SHARED = 10  # items that must share a category's name for it to be of use
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the metadata: plain texts, the first path of categories, the picture's address, and how many of the
+    texts had HTML in them."""
+
+    title: str
+    text: str
+    brand: str
+    path: tuple[str, ...]
+    image_url: str
+    html: int
+
+
+def read_items(
+    path: Path, key: str, known: Sequence[str], fields: Sequence[str], bad: BadLines, notes: list[str]
+) -> dict[str, Item]:
+    """The lines of the metadata that describe one of the ``known`` items.
+
+    Lines of other items are not looked at further. Where an item has several lines, the fullest (most characters of
+    text, then of all) is kept, and among equals the first by content; so the order of the lines does not matter.
+
+    Args:
+        key: the field with the item's id.
+        fields: what the text is made of, besides the title.
+    """
+    wanted, again = set(known), 0
+    found: dict[str, Item] = {}
+    for number, line in progress(lines(path, bad), f"Reading {path.name}", unit="items"):
+        if _is_other(line, key, wanted):
+            continue
+        try:
+            raw = record(line)
+            name = name_of(raw, key)
+            if name not in wanted:
+                continue
+            item = described(raw, fields)
+        except ValueError as error:
+            bad.add(path, number, str(error))
+            continue
+        again += name in found
+        found[name] = min(item, found[name], key=_fullest) if name in found else item
+    if again:
+        notes.append(f"{path.name}: lines that describe an item again: {again:,}; the fullest one is kept.")
+    return found
+
+
+def described(raw: Mapping[str, Any], fields: Sequence[str]) -> Item:
+    """One record of metadata as an item.
+
+    Raises:
+        ValueError: when a field that is used is of the wrong kind.
+    """
+    texts = {name: list(texts_of(*reversed(first_of(raw, METADATA[name])))) for name in METADATA}
+    path = first_of(raw, METADATA["categories"])[1] or []
+    while isinstance(path, list) and path and isinstance(path[0], list):
+        path = path[0]
+    steps = list(texts_of(path, "categories")) or list(texts_of(*reversed(first_of(raw, ROOTS))))
+    joined = {name: " ".join(values) for name, values in texts.items()}
+    joined["categories"] = ", ".join(dict.fromkeys(texts["categories"]))
+    made = {name: plain(value).strip() for name, value in joined.items()}
+    used = {"title", "brand", *fields}
+    return Item(
+        title=made["title"],
+        text=" ".join(made[name] for name in fields if name != "title" and made[name]),
+        brand=made["brand"],
+        path=tuple(plain(step) for step in steps),
+        image_url=picture_url(raw),
+        html=sum(made[name] != joined[name] for name in used),
+    )
+
+
+def table_of_items(known: Sequence[str], found: Mapping[str, Item]) -> pd.DataFrame:
+    """The items' table in the order of ``known``; ``""`` in every column for those that were not found."""
+    nothing = Item("", "", "", (), "", 0)
+    items = [found.get(name, nothing) for name in known]
+    columns = {name: [getattr(item, name) for item in items] for name in ("title", "text", "brand", "image_url")}
+    table = pd.DataFrame({"id": list(known), "title": columns["title"], "text": columns["text"]})
+    return table.assign(
+        image="", category=categories([item.path for item in items]), brand=columns["brand"], url=columns["image_url"]
+    ).rename(columns={"url": "image_url"})
+
+
+def categories(paths: Sequence[tuple[str, ...]], shared: int = SHARED) -> list[str]:
+    """One category an item: the most specific name of its path that at least ``shared`` items have in theirs.
+
+    The leaves of Amazon's tree often hold a single item, and its root nearly all. Where no name is shared by so many,
+    the first name is taken.
+    """
+    count = Counter(name for path in paths for name in set(path))
+    return [next((name for name in reversed(path) if count[name] >= shared), path[0]) if path else "" for path in paths]
+
+
+def pictures_in(folder: Path, known: Sequence[str]) -> list[str]:
+    """The file of each item's picture in ``folder``, ``<id>.jpg`` or another of ``PICTURE_KINDS``; ``""`` without."""
+    files: dict[str, str] = {}
+    for kind in reversed(PICTURE_KINDS):
+        files |= {path.stem: path.name for path in folder.glob(f"*{kind}") if path.is_file()}
+    return [files.get(name, "") for name in known]
+
+
+def _is_other(line: str, key: str, wanted: set[str]) -> bool:
+    """Whether the line surely describes another item: its key occurs once, and says so."""
+    for quote in ('"', "'"):
+        name = f"{quote}{key}{quote}"
+        if line.count(name) != 1:
+            continue
+        colon, value = line.partition(name)[2].lstrip()[:1], line.partition(name)[2].lstrip()[1:].lstrip()
+        end = value.find(value[:1], 1)
+        return colon == ":" and value[:1] in ('"', "'") and "\\" not in value[:end] and value[1:end] not in wanted
+    return False
+
+
+def _fullest(item: Item) -> tuple[Any, ...]:
+    values = astuple(item)
+    return (-len(item.text), -sum(len(value) for value in values[:-1]), *values)

@@ -1,0 +1,264 @@
+"""The pictures that a catalogue names by web address: many at once, politely, each one's fate in a table."""
+
+import hashlib
+import io
+import time
+from collections.abc import Hashable, Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from PIL import Image
+
+from ...core.dataset import Dataset
+from ...core.errors import InputError
+from ...core.files import whole
+from ...core.progress import progress
+from . import web
+from .download import alone
+from .names import file_names
+from .polite import politely
+from .web import Patience, Trouble
+
+if TYPE_CHECKING:
+    from requests import Session
+
+COLUMNS = ("id", "url", "status", "reason", "file", "bytes", "width", "height", "sha256", "date")
+TABLE = "images/pictures.csv"  # not beside a catalogue's own tables, where it would be taken for one of them
+NUMBERS = ("bytes", "width", "height")
+FINAL = ("ok", "dead", "refused", "not an image", "too large")  # the others are asked for again by the next call
+SUFFIX = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp"}
+PATIENCE = Patience(connect=10.0, read=20.0, attempts=4, pause=1.0, longest=60.0, redirects=5)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may have.
+
+    Args:
+        bytes: of the file.
+        pixels: of the decoded picture; a small file may hold a huge one.
+        seconds: that its transfer may take.
+    """
+
+    bytes: int = 20 << 20
+    pixels: int = 50_000_000
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class _Picture:
+    body: bytes
+    suffix: str
+    width: int
+    height: int
+
+
+def urls_of(data: Dataset) -> dict[str, str]:
+    """Item id to web address, from the column ``image_url`` of the items; items without an address are left out.
+
+    Raises:
+        InputError: when there is no such column.
+    """
+    if "image_url" not in data.items:
+        raise InputError(f"{data.name} names no web addresses of pictures: its items have no column image_url.")
+    return {name: url for name, url in zip(data.items["id"], data.items["image_url"]) if url}
+
+
+def fetch_pictures(
+    urls: Mapping[str, str],
+    folder: str | Path,
+    *,
+    workers: int = 8,
+    per_host: int = 4,
+    retry_dead: bool = False,
+    limits: Limits = Limits(),
+    patience: Patience = PATIENCE,
+    every: float = 30.0,
+) -> pd.DataFrame:
+    """Bring pictures into ``folder/images`` and say in ``images/pictures.csv`` what became of each.
+
+    A picture is kept as it came, named by ``picture_names.file_names`` and a suffix by its content, if Pillow decodes
+    it wholly. What an earlier call settled is not asked for again: pictures that are there and, without ``retry_dead``,
+    those that the server does not have, refuses, or that are no pictures. An address that several items share is asked
+    for once. The table is written every ``every`` seconds, and when the call ends in whatever way.
+
+    Args:
+        urls: item id to http or https address.
+        workers: requests under way at once; ``per_host``: the same for one host.
+
+    Returns:
+        One row an item, in the order of ``urls``: ``id``, ``url``, ``status`` (``"ok"``, ``"dead"``, ``"refused"``,
+        ``"not an image"``, ``"too large"``; ``"timeout"``, ``"busy"``, ``"server error"``, ``"broken off"``,
+        ``"unreachable"``, which a later call tries again; ``"waiting"`` when it was not yet asked for), ``reason`` in
+        words, ``file`` (relative to ``folder``; ``""`` without), ``bytes``, ``width``, ``height`` (pixels), ``sha256``,
+        ``date`` (UTC, ISO 8601).
+
+    Raises:
+        InputError: when the folder cannot be written to, its table is damaged, or an id cannot be printed.
+    """
+    folder = Path(folder).expanduser()
+    if workers < 1 or per_host < 1:
+        raise InputError(f"workers = {workers} and per_host = {per_host} must be at least 1.")
+    urls = {str(name): str(url).strip() for name, url in urls.items()}
+    file_names(urls)  # an id that cannot be named is refused before anything is asked for
+    with alone(folder / "pictures"):
+        table = _Table(folder, every)
+        names = file_names(dict.fromkeys([*table.rows, *urls]))
+        sharing: dict[str, list[str]] = {}
+        for name, url in urls.items():
+            if not table.settled(name, url, retry_dead):
+                table.reopen(name, url)
+                sharing.setdefault(url, []).append(name)
+        session = web.session(workers)
+        answers = politely(
+            sharing,
+            lambda url: _asked(session, url, limits, patience),
+            workers=workers,
+            per_host=per_host,
+            patience=patience,
+        )
+        try:
+            with table, closing(session), closing(answers):
+                for url, answer in progress(answers, "Pictures", total=len(sharing), unit="pictures"):
+                    for name in sharing[url]:
+                        table.settle(name, url, answer, names[name])
+                    table.write_now_and_then()
+        except OSError as error:
+            raise InputError(f"{folder} cannot be written to: {error.strerror or error}.") from None
+    return table.frame(urls)
+
+
+def manifest(folder: str | Path) -> pd.DataFrame:
+    """The table that ``fetch_pictures`` left in a folder; empty when there is none.
+
+    Raises:
+        InputError: when it is damaged.
+    """
+    path = Path(folder) / TABLE
+    if not path.exists():
+        return pd.DataFrame(columns=list(COLUMNS))
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        if tuple(table.columns) != COLUMNS or table["id"].duplicated().any():
+            raise ValueError(f"its columns are {', '.join(table.columns)}, or an id occurs twice")
+        return table.astype(dict.fromkeys(NUMBERS, "int64"))
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        said = " ".join(str(error).split())
+        raise InputError(f"{path} is damaged: {said}. Delete it; the pictures will be asked for again.") from None
+
+
+def summary(table: pd.DataFrame) -> tuple[str, ...]:
+    """One sentence for each status, with its number and the commonest reasons; for ``Dataset.notes`` and the screen."""
+    said = []
+    for status, rows in table.groupby("status", sort=True):
+        why = rows.loc[rows["reason"] != "", "reason"].value_counts()
+        some = "; ".join(f"{reason}: {count:,}" for reason, count in why.head(3).items())
+        said.append(f"Pictures, {status}: {len(rows):,} of {len(table):,}" + (f" ({some})." if some else "."))
+    return tuple(said)
+
+
+class _Table:
+    """The manifest in memory, by item id; written when its block ends, in whatever way."""
+
+    def __init__(self, folder: Path, every: float):
+        self.folder, self.every, self.path = folder, every, folder / TABLE
+        self.rows: dict[str, dict[Hashable, Any]] = {row["id"]: row for row in manifest(folder).to_dict("records")}
+        self.old: dict[str, str] = {}  # the pictures that are to be replaced
+        self.written, self.cost = time.monotonic(), 0.0
+
+    def __enter__(self) -> "_Table":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.write()
+
+    def settled(self, name: str, url: str, retry_dead: bool) -> bool:
+        row = self.rows.get(name)
+        if row is None or row["url"] != url or row["status"] not in FINAL:
+            return False
+        if row["status"] != "ok":
+            return not retry_dead
+        file = self.folder / row["file"]
+        return file.is_file() and file.stat().st_size == row["bytes"]
+
+    def reopen(self, name: str, url: str) -> None:
+        """Make one item's picture one that is still to come."""
+        if file := self.rows.get(name, {}).get("file"):
+            self.old[name] = Path(file).name
+        self._put(name, url, "waiting")
+
+    def _put(self, name: str, url: str, status: str, reason: str = "", **known: Any) -> None:
+        row: dict[Hashable, Any] = {"id": name, "url": url, "status": status, "reason": reason, "date": _now()}
+        self.rows[name] = row | {"file": "", "sha256": ""} | dict.fromkeys(NUMBERS, 0) | known
+
+    def settle(self, name: str, url: str, answer: "_Picture | Trouble", stem: str) -> None:
+        """Note the outcome for one item, and keep its picture."""
+        if old := self.old.pop(name, ""):
+            (self.folder / "images" / old).unlink(missing_ok=True)
+        if isinstance(answer, Trouble):
+            self._put(name, url, answer.status, answer.reason)
+            return
+        file = f"images/{stem}.{answer.suffix}"
+        with whole(self.folder / file) as partial:
+            partial.write_bytes(answer.body)
+        sha256, size = hashlib.sha256(answer.body).hexdigest(), len(answer.body)
+        self._put(name, url, "ok", file=file, sha256=sha256, bytes=size, width=answer.width, height=answer.height)
+
+    def frame(self, names: Iterable[str]) -> pd.DataFrame:
+        return pd.DataFrame([self.rows[name] for name in names], columns=list(COLUMNS))
+
+    def write_now_and_then(self) -> None:
+        """Write, but spend at most a twentieth of the time on it."""
+        if time.monotonic() - self.written >= max(self.every, 20 * self.cost):
+            self.write()
+
+    def write(self) -> None:
+        start = time.monotonic()
+        with whole(self.path) as partial:
+            self.frame(self.rows).to_csv(partial, index=False)
+        self.written = time.monotonic()
+        self.cost = self.written - start
+
+
+def _asked(session: "Session", url: str, limits: Limits, patience: Patience) -> _Picture:
+    with web.opened(session, url, patience) as response:
+        length = response.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) > limits.bytes:
+            raise Trouble("too large", f"{int(length):,} bytes, more than {limits.bytes:,}")
+        body = bytearray()
+        for block in web.blocks(response, seconds=limits.seconds, decode=True):
+            body += block
+            if len(body) > limits.bytes:
+                raise Trouble("too large", f"more than {limits.bytes:,} bytes")
+        return _decoded(bytes(body), response.headers.get("Content-Type", "").split(";")[0].strip().lower(), limits)
+
+
+def _decoded(body: bytes, kind: str, limits: Limits) -> _Picture:
+    """The picture, if it is one and whole; its size is judged by its header, before anything is decoded."""
+    if not body:
+        raise Trouble("not an image", "the body is empty")
+    try:
+        with Image.open(io.BytesIO(body), formats=list(SUFFIX)) as picture:
+            width, height, form = picture.width, picture.height, str(picture.format)
+            if width * height > limits.pixels:
+                raise Trouble("too large", f"{width} x {height} pixels, more than {limits.pixels:,}")
+            picture.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise Trouble("too large", f"more than {limits.pixels:,} pixels") from None
+    except Image.UnidentifiedImageError:
+        page = kind == "text/html" or body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
+        what = "a web page" if page else f"not JPEG, PNG, WebP, GIF or BMP ({kind or 'of no stated kind'})"
+        raise Trouble("not an image", what) from None
+    except Trouble:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
+        raise Trouble("not an image", f"damaged: {error or type(error).__name__}") from None
+    return _Picture(body, SUFFIX[form], width, height)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,187 @@
+"""What published folders share: whole numbers for ids, lists of the original ids, and arrays of features."""
+
+import re
+from array import array
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ...core.dataset import Dataset
+from ...core.errors import InputError
+from .. import assemble
+from ..ids import all_numbers, in_order
+from ..line_reader import BadLines, lines
+from ..tables.content import COLUMNS
+from ..tables.names import plain
+
+FEATURES = {"image": "image_feat.npy", "text": "text_feat.npy"}
+NUMBER = re.compile(r"[0-9]{1,18}")
+_NUMBERED = ("remapid", "userid", "itemid", "iid", "uid")  # what the column of numbers is called in a list of ids
+
+
+class Histories:
+    """Users with the numbers of their items, as they are read."""
+
+    def __init__(self) -> None:
+        self._users, self._items, self._listed = array("q"), array("q"), array("q")
+        self._ends: list[tuple[str, int]] = []
+
+    def add(self, user: int, items: list[int]) -> None:
+        self._listed.append(user)
+        self._users.extend([user] * len(items))
+        self._items.extend(items)
+
+    def close(self, part: str) -> None:
+        """All that was added since the last call belongs to ``part``."""
+        self._ends.append((part, len(self._users)))
+
+    @property
+    def listed(self) -> list[str]:
+        """The users that have a line of their own, even an empty one."""
+        return [str(user) for user in np.unique(np.frombuffer(self._listed, dtype=np.int64))]
+
+    def table(self, folder: Path) -> pd.DataFrame:
+        """Columns ``user`` and ``item`` (categories of the numbers as text) and ``part``.
+
+        Raises:
+            InputError: when there is nothing.
+        """
+        if not self._users:
+            raise InputError(f"{folder} has users, but none of them has an item.")
+        sizes = np.diff([0, *(end for _, end in self._ends)])
+        part = np.repeat(np.array([part for part, _ in self._ends], dtype=object), sizes)
+        return pd.DataFrame({"user": _categories(self._users), "item": _categories(self._items), "part": part})
+
+
+def _categories(numbers: array) -> pd.Categorical:
+    values, codes = np.unique(np.frombuffer(numbers, dtype=np.int64), return_inverse=True)
+    return pd.Categorical.from_codes(codes, pd.Index([str(value) for value in values], dtype=object))
+
+
+def originals(path: Path | None, bad: BadLines) -> dict[str, str]:
+    """The original ids by number, from a file with two columns, such as ``user_list.txt`` or ``i_id_mapping.csv``.
+
+    The columns stand apart by a tab, a comma or blanks, with or without their names above. The numbers are in the
+    column that is called so (``remap_id``, ``itemID`` ...), else in the second.
+
+    Raises:
+        InputError: as ``bad`` says; a number or an id that comes twice is bad too.
+    """
+    found: dict[str, str] = {}
+    back: dict[str, str] = {}
+    mark, place = None, 1
+    for at, (number, text) in enumerate(lines(path, bad) if path else ()):
+        assert path is not None
+        if at == 0:
+            mark = next((mark for mark in "\t," if mark in text), None)
+            names = [plain(name) for name in _cells(text, mark)]
+            place = max((place for place, name in enumerate(names[:2]) if name in _NUMBERED), default=1)
+            if not any(NUMBER.fullmatch(cell) for cell in _cells(text, mark)):
+                continue  # the columns' names
+        cells = _cells(text, mark)
+        if len(cells) < 2 or not NUMBER.fullmatch(cells[place]) or not cells[1 - place]:
+            bad.add(path, number, f"no original id with its number: {text[:60]!r}")
+            continue
+        key, value = str(int(cells[place])), cells[1 - place]
+        if found.get(key, value) != value:
+            bad.add(path, number, f"number {key} stands for {value[:40]!r}, and further up for {found[key][:40]!r}")
+        elif back.get(value, key) != key:
+            bad.add(path, number, f"{value[:40]!r} has number {key}, and further up {back[value]}")
+        else:
+            found[key], back[value] = value, key
+    return found
+
+
+def there(folder: Path, file: str) -> Path | None:
+    """The file in the folder, if there is one."""
+    return folder / file if (folder / file).is_file() else None
+
+
+def _cells(text: str, mark: str | None) -> list[str]:
+    return [cell.strip() for cell in text.split(mark)]
+
+
+def dataset(
+    folder: Path,
+    table: pd.DataFrame,
+    notes: list[str],
+    *,
+    source: str,
+    users: Mapping[str, str],
+    items: Mapping[str, str],
+    listed: Iterable[str] = (),
+    described: pd.DataFrame | None = None,
+    images: Path | None = None,
+    name: str | None = None,
+) -> Dataset:
+    """The dataset of a published folder, users and items in the order of their numbers.
+
+    The items' column ``number`` keeps the number, as text: the row of the item in the folder's arrays of features.
+
+    Args:
+        table: columns ``user``, ``item`` (categories of numbers as text), ``part``, and more where known.
+        users: the original ids by number, nothing where they are not known; ``items`` likewise.
+        listed: users to keep even without an interaction.
+        described: what is known of items, its column ``id`` being the number or the original id.
+    """
+    user_ids = in_order([*table["user"].cat.categories, *listed, *users])
+    item_ids = in_order([*table["item"].cat.categories, *items])
+    if described is None:
+        described = pd.DataFrame({column: pd.Series([], dtype=object) for column in COLUMNS})
+    described = _by_number(described, item_ids, items, notes)
+    catalogue = described.set_index("id").reindex(item_ids, fill_value="").rename_axis("id").reset_index()
+    catalogue["id"] = _named(item_ids, items, "items", notes)
+    catalogue["number"] = item_ids
+    people = pd.DataFrame({"id": _named(user_ids, users, "users", notes)})
+    notes += [*_gaps(item_ids, "items"), *_gaps(user_ids, "users"), *_features(folder)]
+    name = name or folder.resolve().name
+    return assemble.dataset(
+        name, table, people, catalogue, notes, source=source, images=images, user_ids=user_ids, item_ids=item_ids
+    )
+
+
+def _by_number(described: pd.DataFrame, numbers: pd.Index, items: Mapping[str, str], notes: list[str]) -> pd.DataFrame:
+    """The rows of the items that there are, by their number."""
+    back = {name: number for number, name in items.items()}
+    if described["id"].isin(back).sum() > described["id"].isin(numbers).sum():
+        described = described.assign(id=[back.get(name, name) for name in described["id"]])
+    known = described["id"].isin(numbers) & ~described["id"].duplicated()
+    lost = described["id"][~known]
+    if len(lost):
+        notes.append(f"Texts of items that occur nowhere else: {len(lost):,}, such as {lost.iloc[0]}; left out.")
+    return described[known]
+
+
+def _named(numbers: pd.Index, originals: Mapping[str, str], what: str, notes: list[str]) -> list[str]:
+    """The original ids, or the numbers where there is no list; what a list leaves out is called ``#number``."""
+    if not originals:
+        return numbers.tolist()
+    lost = [number for number in numbers if number not in originals]
+    if lost:
+        notes.append(
+            f"Numbers of {what} that the list of original ids does not have: {len(lost):,}, such as "
+            f"{', '.join(lost[:3])}; called #{lost[0]} ..."
+        )
+    names = [originals.get(number, f"#{number}") for number in numbers]
+    if len(set(names)) < len(names):
+        raise InputError(f"The list of original ids of {what} holds ids such as #{lost[0]}, which stand for numbers.")
+    return names
+
+
+def _gaps(numbers: pd.Index, what: str) -> list[str]:
+    if not all_numbers(numbers):
+        return []
+    gaps = int(numbers[-1]) + 1 - len(numbers)
+    if gaps <= 0:
+        return []
+    return [
+        f"Numbers below the largest of the {what} that occur nowhere: {gaps:,}; left out here, while published code "
+        f"counts them as {what}."
+    ]
+
+
+def _features(folder: Path) -> list[str]:
+    files = [file for file in FEATURES.values() if (folder / file).is_file()]
+    return [f"Published features: {', '.join(files)}; encoders.published reads them."] if files else []

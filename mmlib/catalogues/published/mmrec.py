@@ -1,0 +1,86 @@
+"""Folders as the toolbox MMRec publishes them: one ``.inter`` table with the split, and lists of the original ids."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ...core.dataset import Dataset
+from ...core.errors import InputError
+from .. import delimited as rows_of
+from ..assemble import seconds
+from ..line_reader import BadLines, lines
+from ..tables import names as names_of
+from ..tables.content import content
+from . import histories as published
+
+KINDS = {"user": "id", "item": "id", "rating": "number", "time": "time", "part": "part"}
+
+
+def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -> Dataset:
+    """Read the folder's ``.inter`` file; its column ``x_label`` (0 train, 1 valid, 2 test) is the published split.
+
+    The first line names the columns: ``userID``, ``itemID``, and where known ``rating``, ``timestamp``, ``x_label``;
+    RecBole's names, such as ``user_id:token``, are known too. Columns stand apart by tabs, or by whatever the first
+    line has. ``u_id_mapping*.csv`` and ``i_id_mapping*.csv`` give the original ids, ``meta-*.csv`` the items' texts.
+    Arrays of features are read by ``encoders.published``. Source: Zhou, MMRec, MM Asia 2023, and its public data.
+
+    Args:
+        on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count such lines.
+        name: of the dataset; default: the folder's.
+
+    Raises:
+        InputError: naming file, line and remedy.
+    """
+    folder, bad, notes = Path(folder), BadLines(on_bad), list[str]()
+    path = _one(folder, "*.inter")
+    if path is None:
+        raise InputError(f"{folder} has no .inter file, such as baby.inter; MMRec's form needs one.")
+    table = _interactions(path, bad, notes)
+    users, items = (published.originals(_one(folder, f"{letter}_id_mapping*.csv"), bad) for letter in "ui")
+    meta = _one(folder, "meta-*.csv")
+    described, images = content(folder, meta, {"item": "itemID"}, notes) if meta else (None, None)
+    notes += bad.notes()
+    return published.dataset(
+        folder,
+        table,
+        notes,
+        source=path.name,
+        users=users,
+        items=items,
+        described=described,
+        images=images,
+        name=name,
+    )
+
+
+def _one(folder: Path, pattern: str) -> Path | None:
+    found = sorted(path for path in folder.glob(pattern) if path.is_file())
+    if len(found) > 1:
+        raise InputError(
+            f"{folder} has several files {pattern}: {', '.join(path.name for path in found)}. Leave one, or put each "
+            "catalogue into a folder of its own."
+        )
+    return found[0] if found else None
+
+
+def _interactions(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
+    """Columns ``user`` and ``item`` (categories), ``part``, and ``rating`` and ``time`` where known."""
+    after, head = next(lines(path, BadLines()), (0, ""))
+    mark = max("\t,;| ", key=head.count)
+    names = [name.split(":")[0].strip() for name in head.split(mark)]
+    found = {role: names_of.column(role, {}, names, path) for role in KINDS}
+    for role in ("user", "item"):
+        if found[role] is None:
+            raise InputError(
+                f"{path}, line {after}: no column that is recognised as the {role}s' ids among "
+                f"{', '.join(names)[:200]}; call it {role}ID."
+            )
+    columns = {role: (names.index(name), KINDS[role]) for role, name in found.items() if name is not None}
+    notes.append(f"{path.name}: " + ", ".join(f"{role} = {names[place]}" for role, (place, _) in columns.items()) + ".")
+    table = rows_of.read(path, rows_of.Shape(mark, len(names), columns, after), bad)
+    if "time" in table:
+        table["time"] = seconds(table["time"], path.name, notes)
+    if "part" not in table:
+        table["part"] = ""
+        notes.append(f"{path.name} has no column x_label: there is no published split.")
+    return table

@@ -1,0 +1,122 @@
+"""Where a user's pictures are: named in a column, by a pattern, or by the item's id."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...core.errors import InputError
+from . import names as names_of
+from .files import row_of
+
+FOLDERS = ("images", "pictures", "posters", "photos", "img")
+KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+
+
+def pictures(
+    folder: Path, path: Path, raw: pd.DataFrame, ids: pd.Series, columns: Mapping[str, Any], notes: list[str]
+) -> tuple[list[str], Path | None, str | None]:
+    """Each item's picture relative to a folder (``""`` when absent), that folder, and the column or pattern used.
+
+    Raises:
+        InputError: when a path leads out of ``folder``.
+    """
+    names, how = _named(folder, path, raw, ids, columns)
+    names = [name.replace("\\", "/") for name in names]
+    if how is None:
+        notes.append("There are no pictures: no column that names them, and no folder images with files named by id.")
+        return names, None, None
+    if f"{how}_flag" in raw:
+        names = _flagged(names, raw[f"{how}_flag"], f"{how}_flag", notes)
+    web = sum(name.startswith(("http://", "https://")) for name in names)
+    if web:
+        notes.append(f"{path.name}: pictures that are web addresses: {web}; absent until they are files in the folder.")
+        names = ["" if name.startswith(("http://", "https://")) else name for name in names]
+    names = [_inside(name, place, path, raw) for place, name in enumerate(names)]
+    base = _base(folder, names)
+    there = [bool(name) and _is_picture(folder, base / name, path) for name in names]
+    absent = [name for name, found in zip(names, there) if name and not found]
+    if absent:
+        notes.append(f"{path.name}: pictures named but absent: {len(absent)}, such as {', '.join(absent[:3])}.")
+    without = len(names) - sum(there)
+    if without:
+        notes.append(f"Items without a picture: {without}.")
+    return *_shortened(base, [name if found else "" for name, found in zip(names, there)]), how
+
+
+def _named(
+    folder: Path, path: Path, raw: pd.DataFrame, ids: pd.Series, columns: Mapping[str, Any]
+) -> tuple[list[str], str | None]:
+    given = columns.get("image")
+    if given and "{" in given:
+        return _from_pattern(given, raw, path), given
+    column = names_of.column("image", columns, list(raw.columns), path)
+    if column:
+        return raw[column].str.strip().tolist(), column
+    for name in FOLDERS if "image" not in columns else ():
+        if (folder / name).is_dir():
+            files = {file.stem: file.name for file in sorted((folder / name).iterdir()) if file.suffix.lower() in KINDS}
+            if any(item in files for item in ids):
+                return [f"{name}/{files[item]}" if item in files else "" for item in ids], f"{name}/<id>"
+    return [""] * len(ids), None
+
+
+def _from_pattern(pattern: str, raw: pd.DataFrame, path: Path) -> list[str]:
+    """``"images/{itemId}.jpg"`` with the cells of each row; ``""`` where a cell is empty."""
+    plain, *rest = re.split(r"{([^{}]*)}", pattern)  # text, field, text, field, text ...
+    made, empty = pd.Series(plain, index=raw.index, dtype=object), pd.Series(False, index=raw.index)
+    for field, after in zip(rest[::2], rest[1::2]):
+        cells = raw[names_of.mapped("image", field, list(raw.columns), path)].str.strip()
+        made, empty = made + cells.astype(object) + after, empty | (cells == "")
+    return made.where(~empty, "").tolist()
+
+
+def _flagged(names: list[str], flags: pd.Series, column: str, notes: list[str]) -> list[str]:
+    """Leave out pictures that a column beside them calls placeholders; count what else it says."""
+    flags = flags.str.strip().str.lower()
+    for flag, count in flags.value_counts().items():
+        if flag == "placeholder":
+            notes.append(f"Placeholder pictures by {column}: {count}; they count as absent.")
+        elif flag not in ("", "ok", "none"):
+            notes.append(f"Pictures called '{flag}' by {column}: {count}; they are kept.")
+    return ["" if flag == "placeholder" else name for name, flag in zip(names, flags)]
+
+
+def _inside(name: str, place: int, path: Path, raw: pd.DataFrame) -> str:
+    """The path in its shortest form."""
+    if not name:
+        return ""
+    short = os.path.normpath(name).replace(os.sep, "/")
+    if short.split("/")[0] in ("..", "") or re.match(r"[A-Za-z]:", name):
+        raise InputError(
+            f"{path}: the picture in row {row_of(raw, place)} is {name!r}, which lies outside the catalogue's folder. "
+            "Copy it into the folder and name it relative to that."
+        )
+    return short
+
+
+def _base(folder: Path, names: Sequence[str]) -> Path:
+    """The folder, or one of its picture folders, in which most of the first names are files."""
+    some = [name for name in names if name][:200]
+    places = [folder, *(folder / name for name in FOLDERS)]
+    return max(places, key=lambda place: sum((place / name).is_file() for name in some))
+
+
+def _is_picture(folder: Path, file: Path, path: Path) -> bool:
+    if os.path.islink(file) and not file.resolve().is_relative_to(file.parent.resolve()):
+        raise InputError(
+            f"{path}: the picture {file} is a link to {file.resolve()}, outside its folder. Copy it into {folder}."
+        )
+    return os.path.isfile(file)
+
+
+def _shortened(base: Path, names: list[str]) -> tuple[list[str], Path]:
+    """Move a first folder that all names share from the names to the base."""
+    tops = {name.split("/")[0] if "/" in name else "" for name in names if name}
+    if len(tops) != 1 or "" in tops:
+        return names, base
+    top = tops.pop()
+    return [name.removeprefix(f"{top}/") for name in names], base / top

@@ -1,0 +1,1 @@
+"""What passes between rooms: Dataset, Features, Graph, Embeddings; errors, files, progress."""

@@ -1,0 +1,302 @@
+"""One training loop for everything that learns."""
+
+import contextlib
+import copy
+import ctypes
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LambdaLR
+
+from ..core.errors import InputError, one_of
+from ..core.files import digest, whole
+from ..core.progress import progress
+from ..core.vectors import Embeddings
+from ..evaluation.ranking import Task
+
+
+class Learns(Protocol):
+    """What ``fit`` asks of a module: batches of an epoch, and the named loss terms of a batch."""
+
+    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Any]: ...
+
+    def loss(self, batch: Any) -> dict[str, Tensor]: ...
+
+    def describe(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """A trained model and how it got there.
+
+    Args:
+        model: the module with the weights that were kept, on the CPU.
+        history: one row an epoch: ``epoch``, ``seconds``, ``loss``, ``loss/<term>`` and ``valid/<metric>``.
+        best_epoch: whose weights were kept.
+        seconds: training time, validation included.
+    """
+
+    model: Any
+    history: pd.DataFrame
+    best_epoch: int
+    seconds: float
+
+    @property
+    def embeddings(self) -> Embeddings:
+        """The model's vectors, without gradients."""
+        with torch.no_grad():
+            vectors = self.model.embed()
+        return Embeddings(vectors.users.detach(), vectors.items.detach(), self.model.describe())
+
+    @property
+    def ranked(self) -> Any:
+        """What ranks items: the vectors, or the model itself where it scores without any."""
+        return self.model if hasattr(self.model, "scores") else self.embeddings
+
+    def __repr__(self) -> str:
+        return f"Fit({type(self.model).__name__}, {len(self.history)} epochs, kept epoch {self.best_epoch})"
+
+    def _repr_html_(self) -> str:
+        best = self.history[self.history["epoch"] == self.best_epoch].iloc[0]
+        metrics = ", ".join(
+            f"{name.removeprefix('valid/')} {best[name]:.4f}" for name in best.index if "valid/" in name
+        )
+        return (
+            f"<p><b>{type(self.model).__name__}</b>: {len(self.history)} epochs in {self.seconds:.1f} s; kept epoch "
+            f"{self.best_epoch}: validation {metrics or 'not measured'}.</p>"
+        )
+
+
+def fit(
+    model: Any,
+    *,
+    epochs: int = 100,
+    batch_size: int = 2048,
+    lr: float = 1e-3,
+    weight_decay: float = 0.0,
+    schedule: str | Callable[[int], float] = "constant",
+    patience: int | None = 20,
+    metric: str = "recall@20",
+    candidates: str = "all",
+    keep: str = "best",
+    evaluate_every: int = 1,
+    seed: int = 0,
+    amp: bool = False,
+    device: str = "auto",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 10.0,
+) -> Fit:
+    """Train ``model`` with Adam, and keep the weights of the epoch that did best on validation.
+
+    Args:
+        model: a module with ``batches`` and ``loss``, and ``embed`` or ``validate``; see :class:`Learns`.
+        epochs: at most so many; 0 leaves the model as it starts, and one without parameters is only validated.
+        batch_size: examples a step.
+        lr: Adam's learning rate.
+        weight_decay: decoupled (AdamW); the L2 terms of papers are the models' own.
+        schedule: ``"constant"``, ``"cosine"`` (to zero over ``epochs``), ``"decay"`` (by 0.96 over every 50 epochs, as
+            the code of LATTICE, MICRO, MGCN and AlignRec has it), or a function from the epoch (0, 1, ...) to the
+            factor on ``lr``.
+        patience: stop after so many validations without a better ``metric``; ``None`` trains all epochs.
+        metric: the validation metric that chooses; higher is better.
+        candidates: what validation ranks, ``"all"`` items or ``"cold"`` ones, as in ``evaluation.evaluate``.
+        keep: ``"best"`` epoch by validation, or ``"last"``.
+        evaluate_every: validate after every so many epochs; 0 never does (then ``keep="last"``).
+        seed: of shuffling, negatives and whatever the model draws; not of the model's initial weights.
+        amp: automatic mixed precision in bfloat16.
+        device: ``"auto"`` (CUDA when there is one), ``"cpu"``, ``"cuda"``.
+        checkpoint: a file written after an epoch when ``checkpoint_seconds`` have passed since it was last written.
+            If it is there, training continues from it, with the same result as without the interruption (bit for
+            bit on the CPU), whatever weights ``model`` starts with.
+
+    Raises:
+        InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments, data or features.
+    """
+    one_of("keep", keep, ("best", "last"))
+    if epochs < 0 or batch_size < 1 or lr <= 0:
+        raise InputError(f"epochs={epochs}, batch_size={batch_size}, lr={lr}: need >= 0, >= 1 and > 0.")
+    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if not any(True for _ in model.parameters()):
+        return _measured(model, where, metric, candidates)
+    optimiser = torch.optim.AdamW(model.to(where).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep, candidates)
+    run.generator.manual_seed(seed)
+    keep_freed_memory()
+    key = ""
+    if checkpoint:
+        named = schedule if isinstance(schedule, str) else "function"
+        read = [part() for part in (getattr(model, name, None) for name in ("describe", "reads")) if part]
+        length = epochs if schedule != "constant" else None
+        key = digest(
+            read, batch_size, lr, weight_decay, named, length, metric, candidates, keep, evaluate_every, seed, amp
+        )
+    with torch.random.fork_rng([where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        if checkpoint and Path(checkpoint).exists():
+            run.resume(Path(checkpoint), key)
+        for epoch in progress(range(run.epoch + 1, epochs + 1), f"{type(model).__name__}: training", unit="epochs"):
+            if patience and run.waited() >= patience:
+                break
+            run.train(epoch, batch_size, validate=bool(evaluate_every) and epoch % evaluate_every == 0)
+            if checkpoint and (time.monotonic() - run.saved >= checkpoint_seconds or epoch == epochs):
+                run.save(Path(checkpoint), key)
+    return run.finish()
+
+
+def _measured(model: Any, device: torch.device, metric: str, candidates: str) -> Fit:
+    """A model with nothing to train, validated once."""
+    run = _Run(model.to(device), None, None, device, False, metric, "last", candidates)  # type: ignore[arg-type]
+    start = time.perf_counter()
+    run.log(0, {}, run.validate(), start)
+    return run.finish()
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library to keep freed memory instead of handing each large block back to the system (glibc only).
+
+    Every step makes and frees tables of the size of the embeddings; without this, the system clears their pages
+    anew each time, which takes a third of a LightGCN step on the CPU.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(-3, 1 << 30)  # M_MMAP_THRESHOLD: blocks below 1 GiB come from the heap
+            mallopt(-1, 1 << 30)  # M_TRIM_THRESHOLD: keep up to 1 GiB of it
+
+
+@dataclass
+class _Run:
+    """A training under way; everything that the next epoch depends on."""
+
+    model: Any
+    optimiser: torch.optim.Optimizer
+    factors: LambdaLR
+    device: torch.device
+    amp: bool
+    metric: str
+    keep: str
+    candidates: str
+    generator: torch.Generator = field(default_factory=torch.Generator)
+    epoch: int = 0
+    best_epoch: int = 0
+    best: float = -math.inf
+    best_weights: dict[str, Tensor] | None = None
+    history: list[dict[str, float]] = field(default_factory=list)
+    task: Task | None = None
+    saved: float = field(default_factory=time.monotonic)
+
+    def train(self, epoch: int, batch_size: int, *, validate: bool) -> None:
+        """One epoch, validated if asked."""
+        start = time.perf_counter()
+        self.model.train()
+        if hasattr(self.model, "start_epoch"):
+            self.model.start_epoch(epoch)
+        totals: dict[str, Tensor] = {}
+        steps = 0
+        for batch in self.model.batches(batch_size, self.generator):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                terms = self.model.loss(batch)
+            self.optimiser.zero_grad(set_to_none=True)
+            sum(terms.values(), torch.zeros((), device=self.device)).backward()
+            self.optimiser.step()
+            steps += 1
+            for name, term in terms.items():
+                totals[name] = totals.get(name, 0) + term.detach()
+        self.factors.step()
+        row = {f"loss/{name}": float(total) / max(1, steps) for name, total in totals.items()}
+        self.check(epoch, row)
+        self.log(epoch, row, self.validate() if validate else {}, start)
+
+    def check(self, epoch: int, terms: dict[str, float]) -> None:
+        """Stop at a loss that is NaN or infinite."""
+        if not all(math.isfinite(term) for term in terms.values()):
+            raise InputError(
+                f"{type(self.model).__name__}: the loss is not finite in epoch {epoch} ({terms}). Lower the learning "
+                f"rate (now {self.optimiser.param_groups[0]['lr']:.2g}) or check the features."
+            )
+
+    def log(self, epoch: int, terms: dict[str, float], metrics: dict[str, float], start: float) -> None:
+        """Add the epoch's row, and remember its weights if they are the best so far."""
+        if metrics and metrics[self.metric] > self.best:
+            self.best, self.best_epoch = metrics[self.metric], epoch
+            if self.keep == "best":
+                self.best_weights = copy.deepcopy(self.model.state_dict())
+        measured = {f"valid/{name}": value for name, value in metrics.items()}
+        self.history.append(
+            {"epoch": epoch, "seconds": time.perf_counter() - start, "loss": sum(terms.values())} | terms | measured
+        )
+        self.epoch = epoch
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        self.model.eval()
+        if hasattr(self.model, "validate"):
+            metrics = self.model.validate()
+        else:
+            self.task = self.task or Task.of(self.model.data, "valid", candidates=self.candidates, device=self.device)
+            ranked = self.model if hasattr(self.model, "scores") else self.model.embed()
+            metrics = self.task.means(ranked, int(self.metric.rpartition("@")[2] or 20))
+        one_of("metric", self.metric, metrics)
+        return metrics
+
+    def waited(self) -> int:
+        """Validations since the best one."""
+        name = f"valid/{self.metric}"
+        return sum(1 for row in self.history if row["epoch"] > self.best_epoch and name in row)
+
+    def save(self, path: Path, key: str) -> None:
+        """Write the checkpoint, whole or not at all."""
+        state = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best", "best_weights", "history")}
+        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "factors")}
+        random = {"generator": self.generator.get_state(), "torch": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        with whole(path) as partial:
+            torch.save({"key": key, "state": state, "parts": parts, "random": random}, partial)
+        self.saved = time.monotonic()
+
+    def resume(self, path: Path, key: str) -> None:
+        """Continue from a checkpoint of the same training."""
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        if saved["key"] != key:
+            raise InputError(
+                f"{path} is the checkpoint of a training with other options, data or features; delete it to start anew."
+            )
+        for name, value in saved["state"].items():
+            setattr(self, name, value)
+        for name, value in saved["parts"].items():
+            getattr(self, name).load_state_dict(value)
+        self.generator.set_state(saved["random"]["generator"])
+        torch.set_rng_state(saved["random"]["torch"])
+        if self.device.type == "cuda" and "cuda" in saved["random"]:
+            torch.cuda.set_rng_state(saved["random"]["cuda"], self.device)
+
+    def finish(self) -> Fit:
+        """Put the kept weights back."""
+        if self.best_weights is not None and self.keep == "best":
+            self.model.load_state_dict(self.best_weights)
+        else:
+            self.best_epoch = self.epoch
+        self.model.eval()
+        history = pd.DataFrame(self.history) if self.history else pd.DataFrame(columns=["epoch", "seconds", "loss"])
+        return Fit(self.model.to("cpu"), history, self.best_epoch, float(history["seconds"].sum()))
+
+
+def _factor(schedule: str | Callable[[int], float], epochs: int) -> Callable[[int], float]:
+    """The factor on the learning rate in epoch 0, 1, ..."""
+    if callable(schedule):
+        return schedule
+    one_of("schedule", schedule, ("constant", "cosine", "decay"))
+    if schedule == "decay":
+        return lambda epoch: 0.96 ** (epoch / 50)
+    if schedule == "cosine":
+        return lambda epoch: 0.5 * (1 + math.cos(math.pi * min(epoch, epochs) / max(1, epochs)))
+    return lambda epoch: 1.0

@@ -1,0 +1,62 @@
+"""What published folders share: lists of original ids, and histories."""
+
+import pytest
+
+from mmlib.catalogues.line_reader import BadLines
+from mmlib.catalogues.published.histories import Histories, originals
+from mmlib.core.errors import InputError
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "B1 0\nB2 10\n",
+        "org_id remap_id\nB1 0\nB2 10\n",
+        "org_id remap_id freebase_id\nB1 0 m.0\nB2 10 m.1\n",
+        "B1\t0\r\nB2\t10\r\n",
+        "asin\titemID\nB1\t0\nB2\t10",
+        "asin,itemID\nB1,0\nB2,10",
+        "itemID,asin\n0,B1\n10,B2",
+        "user_id\tuserID\nB1\t0\nB2\t010",
+        "\ufeffB1\t0\n\nB2\t10\nB2\t10\n",
+    ],
+)
+def test_lists_of_original_ids(tmp_path, text):
+    (tmp_path / "list").write_text(text, encoding="utf-8")
+    assert originals(tmp_path / "list", BadLines()) == {"0": "B1", "10": "B2"}
+
+
+def test_original_ids_may_be_numbers_too(tmp_path):
+    (tmp_path / "list").write_text("7 0\n0 1\n")
+    assert originals(tmp_path / "list", BadLines()) == {"0": "7", "1": "0"}
+    assert originals(None, BadLines()) == {}
+
+
+def test_bad_lines_of_a_list(tmp_path):
+    path = tmp_path / "list"
+    path.write_text("B1 0\nB2\nB3 x\nB4 0\nB1 4\n 5\n")
+    bad = BadLines("skip")
+    assert originals(path, bad) == {"0": "B1"}
+    assert bad.counts == {str(path): 5}
+    path.write_text("itemID,asin\n0,B1\n10\n")
+    with pytest.raises(InputError, match=r"list, line 3: no original id with its number: '10'"):
+        originals(path, BadLines())
+    path.write_text("B1 0\nB2\n")
+    with pytest.raises(InputError, match=r"list, line 2: no original id with its number: 'B2'"):
+        originals(path, BadLines())
+
+
+def test_histories_are_kept_by_part(tmp_path):
+    made = Histories()
+    made.add(3, [7, 5])
+    made.close("train")
+    made.add(10, [])
+    made.close("valid")
+    made.add(3, [10])
+    made.close("test")
+    assert made.table(tmp_path).astype(str).to_numpy().tolist() == [
+        ["3", "7", "train"],
+        ["3", "5", "train"],
+        ["3", "10", "test"],
+    ]
+    assert made.listed == ["3", "10"]

@@ -1,0 +1,86 @@
+"""A user's own tables, damaged: a message that names file and row, quickly, and never a silent loss."""
+
+import gzip
+import time
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmlib.catalogues import tables
+
+from ..damage import edited, edits, survives
+from .test_reader import ITEMS, RATINGS, folder_of, pictures, refused
+
+LONG = b"x" * (40 << 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        (
+            "ratings.csv.gz",
+            gzip.compress(RATINGS.encode() * 99)[:-9],
+            r"ratings\.csv\.gz is a damaged gzip file.*Get it again",
+        ),
+        ("ratings.csv.gz", gzip.compress(RATINGS.encode() * 99)[:9], r"ratings\.csv\.gz is a damaged gzip file"),
+        ("ratings.csv.gz", gzip.compress(b""), r"ratings\.csv\.gz"),
+        ("ratings.csv", RATINGS.encode() + b"1,\xff,1,1\n", r"ratings\.csv is not UTF-8: byte 0xff in line 5"),
+        ("items.csv", ITEMS.encode("utf-16"), r"items\.csv is not UTF-8: byte 0xff in line 1"),
+        ("ratings.csv", b"", r"ratings\.csv is empty"),
+        (
+            "ratings.csv",
+            b"userId,itemId\n1,2,3\n",
+            r"ratings\.csv cannot be parsed: .*Row #2: Expected 2 columns, got 3",
+        ),
+        ("ratings.csv", b'userId,itemId\n1,"2\n3,4\n', r"ratings\.csv: a double quote in row 2 is never closed"),
+        (
+            "ratings.csv",
+            b'userId,"itemId\n1,2\n',
+            r"ratings\.csv: the first row, the names of the columns, cannot be read",
+        ),
+        (
+            "ratings.csv",
+            b"userId,itemId,review\n1,2," + LONG + b"\n1,3,\n",
+            r"longer than 16 MiB: ratings\.csv, line 2",
+        ),
+        ("ratings.csv", LONG + b",itemId\n1,2\n", r"ratings\.csv has a row longer than 16 MiB: ratings\.csv, line 1"),
+        (
+            "ratings.csv",
+            b'userId,itemId,review\n1,2,"' + b"x\n" * (20 << 20),
+            r"longer than 16 MiB: a quote .* never closed",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_damaged_tables_are_named(tmp_path, name, content, match):
+    folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS)
+    (tmp_path / name.removesuffix(".gz")).unlink()
+    (tmp_path / name).write_bytes(content)
+    start = time.monotonic()
+    refused(tmp_path, match)
+    assert time.monotonic() - start < 5
+
+
+def test_a_picture_that_is_none_does_not_stop_the_reading(tmp_path):
+    pictures(tmp_path, "images/7.jpg", "images/12.jpg")  # neither is a picture; encoders say so, item by item
+    data = tables.read(folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS))
+    assert data.items["image"].tolist() == ["7.jpg", "12.jpg", ""]
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=st.sampled_from(["ratings.csv", "items.csv"]), changes=edits)
+def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes):
+    folder = folder_of(tmp_path_factory.mktemp("any"), ratings_csv=RATINGS, items_csv=ITEMS)
+    (folder / name).write_bytes(edited((folder / name).read_bytes(), changes))
+    survives(lambda: tables.read(folder))
+
+
+@settings(max_examples=25, deadline=None)
+@given(changes=edits)
+def test_any_damage_to_parquet_is_a_dataset_or_a_message(tmp_path_factory, changes):
+    path = tmp_path_factory.mktemp("any") / "ratings.parquet"
+    pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "time": [1, 2]}).to_parquet(path)
+    path.write_bytes(edited(path.read_bytes(), changes))
+    survives(lambda: tables.read(path.parent))

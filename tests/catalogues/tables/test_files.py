@@ -1,0 +1,71 @@
+"""Files that cannot be read say which one, where, and what to do."""
+
+import pandas as pd
+import pytest
+
+from mmlib.catalogues.tables.files import flat, header, read_table, row_of
+from mmlib.core.errors import InputError
+
+
+def refused(path, content: bytes, match: str) -> None:
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=match):
+        read_table(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "match"),
+    [
+        (b"", "is empty; it needs a first row"),
+        (b"a,b\n", "has the names of its columns but no rows"),
+        (b"a,b\n1,2\n3\n", "cannot be parsed: .*Row #3: Expected 2 columns, got 1"),
+        (b"a,b\n1,2\n3,4,5\n", "cannot be parsed: .*Row #3: Expected 2 columns, got 3"),
+        (b"a,b\n1,2\n3,caf\xe9\n", "not UTF-8: byte 0xe9 in line 3.*iconv"),
+        (b"caf\xe9,b\n1,2\n", "not UTF-8: byte 0xe9 in line 1"),
+        (b"a,a\n1,2\n", "two columns called 'a'"),
+    ],
+)
+def test_a_damaged_csv(tmp_path, content, match):
+    refused(tmp_path / "t.csv", content, rf"t\.csv.*{match}")
+
+
+def test_a_damaged_parquet(tmp_path):
+    refused(tmp_path / "t.parquet", b"PAR1 and then nothing", r"t\.parquet is damaged or not a parquet file")
+    pd.DataFrame({"a": range(10_000)}).to_parquet(tmp_path / "t.parquet")
+    cut = (tmp_path / "t.parquet").read_bytes()[:-100]
+    refused(tmp_path / "t.parquet", cut, r"t\.parquet is damaged")
+
+
+def test_other_files(tmp_path):
+    with pytest.raises(InputError, match=r"There is no file .*none\.csv"):
+        header(tmp_path / "none.csv")
+    with pytest.raises(InputError, match=r"notes\.docx is not a table.*\.csv, \.tsv, \.parquet"):
+        header(tmp_path / "notes.docx")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_delimiters_marks_and_blank_lines(tmp_path, delimiter):
+    rows = [["id", "text"], ["01", '"a\nb"'], ["2", ""]]
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n\r\n".join(delimiter.join(row) for row in rows).encode())
+    assert header(path) == ["id", "text"]
+    table = read_table(path)
+    assert table.to_numpy().tolist() == [["01", "a\nb"], ["2", ""]]
+    assert row_of(table, 0) == 2
+
+
+def test_parquet_cells_become_text(tmp_path):
+    frame = pd.DataFrame({"id": [1.0, None], "half": [0.5, 2], "list": [["a", "b"], None], "big": [2**60, -1]})
+    frame = frame.assign(yes=[True, False], kind=pd.Categorical(["x", None]))
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read_table(tmp_path / "t.parquet")
+    assert table.to_numpy().tolist() == [
+        ["1", "0.5", "a|b", str(2**60), "true", "x"],
+        ["", "2", "", "-1", "false", ""],
+    ]
+    assert row_of(table, 0) == 1
+    assert read_table(tmp_path / "t.parquet", ["big"]).columns.tolist() == ["big"]
+
+
+def test_flat():
+    assert flat([["a", ["b"]], None, 3]) == ["a", "b", "3"]
