@@ -42,7 +42,7 @@ def imports_of(path: Path) -> set[str]:
 
 
 def room_of(module: str) -> str:
-    return (module.split(".") + [""])[1]
+    return module.removeprefix("mmlib").strip(".").partition(".")[0]
 
 
 def test_rooms_are_few_and_nothing_lies_beside_them() -> None:
