@@ -15,7 +15,7 @@ import time
 
 import torch
 
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.recommenders.content import Content, contents, similar_items
 from mmlib.recommenders.latent import LatentGraph
 

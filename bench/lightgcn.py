@@ -94,7 +94,7 @@ def pyg_epochs(data: Dataset, device: str, batch_size: int, epochs: int) -> list
     """The same epochs with ``torch_geometric.nn.models.LightGCN``, its loss, and the same ranking for validation."""
     from torch_geometric.nn.models import LightGCN as Peer
 
-    from mmlib.core.vectors import Embeddings
+    from mmlib.core.embeddings import Embeddings
 
     torch.manual_seed(0)
     own = LightGCN(data, layers=2).to(device)

@@ -27,7 +27,7 @@ from torch.profiler import profile, record_function
 
 import mmlib.recommenders as recommenders
 from mmlib.catalogues import load
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.evaluation.ranking import Task
 from mmlib.training import fit
 

@@ -11,9 +11,10 @@ __version__ = "0.1.0"
 
 _FROM = {
     ".core.dataset": ("Dataset",),
+    ".core.embeddings": ("Embeddings",),
     ".core.errors": ("InputError",),
     ".core.graph": ("co_interaction", "nearest_neighbours"),
-    ".core.vectors": ("Embeddings", "Features"),
+    ".core.features": ("Features",),
     ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm"),
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
@@ -64,9 +65,10 @@ if TYPE_CHECKING:
         workbook,
     )
     from .core.dataset import Dataset
+    from .core.embeddings import Embeddings
     from .core.errors import InputError
+    from .core.features import Features
     from .core.graph import co_interaction, nearest_neighbours
-    from .core.vectors import Embeddings, Features
     from .evaluation import Comparison, Scores, compare, evaluate, holm
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mmlib.core.dataset import Dataset
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 
 
 def make_dataset(pairs: np.ndarray, parts: list[str], n_users: int, n_items: int, **columns: list[str]) -> Dataset:

@@ -8,11 +8,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @contextmanager
@@ -53,6 +56,23 @@ def read_json(path: str | Path) -> Any:
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is damaged: {error}. Delete it and make it again.") from None
+
+
+def read_tensors(path: str | Path) -> "dict[str, Tensor]":
+    """Read a safetensors file.
+
+    Raises:
+        InputError: if the file is missing or damaged, with its path.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"There is no file {path}.") from None
+    except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged: {error}. Delete it and make it again.") from None
 
 

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.files import digest, whole, write_json
 from ..core.progress import progress
-from ..core.vectors import Features
 from .clip import DTYPES, Clip
 from .pictures import Unreadable, ahead, read
 from .words import pool, windows

@@ -8,7 +8,7 @@ import torch
 from ..catalogues.published.histories import FEATURES
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
-from ..core.vectors import Features
+from ..core.features import Features
 
 ROWS = ("all", "some")
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
-from ..core.vectors import Embeddings
 from ..kernels import rank
 from ..kernels.sample import Seen
 from .metrics import METRICS, of_lists, of_users

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.graph import Graph, co_interaction
-from ..core.vectors import Embeddings, Features
 from ..kernels.contrast import info_nce, pairwise_bce
 from ..training.learner import Batch, Learner, xavier
 

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import one_of
+from ..core.features import Features
 from ..core.graph import bipartite, purchases
-from ..core.vectors import Embeddings, Features
 from ..kernels import matmul as dense
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.graph import bipartite
-from ..core.vectors import Embeddings, Features
 from ..training.learner import Batch, Learner
 from .content import contents, projections
 from .losses import LENGTHS, length

@@ -5,7 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
-from ..core.vectors import Embeddings, Features
+from ..core.embeddings import Embeddings
+from ..core.features import Features
 from ..training.learner import Batch, Learner
 from .losses import bpr, length
 from .start import start_table

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.graph import Graph, nearest_neighbours
-from ..core.vectors import Features
 from ..kernels import matmul as dense
 from ..kernels.neighbours import unit
 

@@ -6,8 +6,8 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.vectors import Embeddings
 from ..training.learner import Batch, Learner
 
 

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import one_of
+from ..core.features import Features
 from ..core.graph import Graph, bipartite
-from ..core.vectors import Embeddings, Features
 from ..kernels import co_occurrence as cooccur
 from ..training.learner import Batch, Learner, xavier
 from .content import Projection, contents

@@ -6,7 +6,7 @@ from scipy.sparse import csr_matrix
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError
-from ..core.vectors import Features
+from ..core.features import Features
 from .direct import Direct
 
 

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError
+from ..core.features import Features
 from ..core.graph import Graph, bipartite, purchases
-from ..core.vectors import Embeddings, Features
 from ..training.learner import Batch, Learner
 from .content import contents, projections, similar_items
 from .losses import bpr

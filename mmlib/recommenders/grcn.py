@@ -8,9 +8,10 @@ from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import one_of
+from ..core.features import Features
 from ..core.graph import purchases
-from ..core.vectors import Embeddings, Features
 from ..training.learner import Batch, Learner, xavier
 from .content import contents, projections
 from .edges import dots, spread, transposed

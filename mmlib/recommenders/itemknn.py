@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.kept import kept
-from ..core.vectors import Features
 from ..kernels import rank
 from ..kernels.matmul import linear
 from ..kernels.neighbours import unit

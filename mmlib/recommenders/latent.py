@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
 from ..core.graph import Graph, bipartite
-from ..core.vectors import Embeddings
 from ..kernels import neighbours as nearest
 from ..training.learner import Batch, Learner
 from .bpr import BPR

@@ -3,8 +3,9 @@
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
+from ..core.features import Features
 from ..core.graph import bipartite
-from ..core.vectors import Embeddings, Features
 from .bpr import BPR
 
 

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
-from ..core.vectors import Embeddings, Features
+from ..core.features import Features
 from ..training.learner import Batch, Learner
 from .lightgcn import LightGCN
 from .ngcf import NGCF

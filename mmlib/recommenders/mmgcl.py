@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.graph import Graph
-from ..core.vectors import Embeddings, Features
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit
 from ..training.learner import Batch, xavier

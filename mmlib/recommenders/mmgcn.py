@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.graph import bipartite
-from ..core.vectors import Embeddings, Features
 from ..training.learner import Batch, Learner, xavier
 from .content import Projection, contents
 from .losses import LENGTHS, bpr, length

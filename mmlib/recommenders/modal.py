@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
+from ..core.features import Features
 from ..core.graph import Graph, bipartite
-from ..core.vectors import Embeddings, Features
 from ..kernels.neighbours import unit
 from ..training.learner import Batch, Learner
 from .content import contents, projections

@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.graph import Graph, bipartite
-from ..core.vectors import Embeddings, Features
 from ..training.learner import Batch
 from .bpr import BPR
 from .losses import bpr, length

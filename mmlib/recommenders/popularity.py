@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.vectors import Embeddings, Features
+from ..core.features import Features
 from ..training.learner import Batch, Learner
 
 

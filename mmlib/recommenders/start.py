@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
-from ..core.vectors import Embeddings
 from ..training.learner import xavier
 
 SCALES = ("keep", "xavier")

@@ -14,9 +14,9 @@ import plotly.graph_objects as go
 import torch
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError
 from ..core.progress import _someone_watches
-from ..core.vectors import Embeddings
 from ..kernels import neighbours as nearest
 from ..kernels import rank
 from ..kernels.sample import Seen

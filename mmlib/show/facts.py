@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..core.dataset import Dataset
-from ..core.vectors import Features
+from ..core.features import Features
 from ..kernels import neighbours as nearest
 from .pictures import Html
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.vectors import Embeddings, Features
+from ..core.features import Features
 
 Vectors = Features | Embeddings | Mapping[str, Any] | Any
 

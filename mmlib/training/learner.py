@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError
 from ..core.files import digest
 from ..core.graph import Graph
-from ..core.vectors import Embeddings
 from ..kernels import sample
 
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
 from ..core.files import digest, whole
 from ..core.progress import progress
-from ..core.vectors import Embeddings
 from ..evaluation.ranking import Task
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from .. import recommenders
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, closest, one_of
+from ..core.features import Features
 from ..core.kept import keeping
-from ..core.vectors import Embeddings, Features
 from .searches import cached_search
 
 RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders, one) for one in recommenders.__all__}

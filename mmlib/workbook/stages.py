@@ -16,10 +16,11 @@ from .. import splits
 from ..audit.findings import Audit
 from ..catalogues import bring, place
 from ..core.dataset import Dataset
+from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
+from ..core.features import Features
 from ..core.files import digest, read_json, whole, write_json
 from ..core.kept import keeping
-from ..core.vectors import Embeddings, Features
 from ..encoders import Clip, ContrastiveTuning
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder

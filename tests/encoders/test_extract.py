@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.encoders import extract, load
 from mmlib.encoders.words import embed
 

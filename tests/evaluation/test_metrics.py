@@ -15,7 +15,7 @@ from torch_geometric.metrics import (
     LinkPredRecall,
 )
 
-from mmlib.core.vectors import Embeddings
+from mmlib.core.embeddings import Embeddings
 from mmlib.evaluation import evaluate
 from mmlib.evaluation.metrics import gini, of_lists, of_users
 from mmlib.evaluation.ranking import Task

@@ -3,8 +3,8 @@ import pytest
 import torch
 from torch_geometric.metrics import LinkPredNDCG, LinkPredPrecision, LinkPredRecall
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings
 from mmlib.evaluation import evaluate
 
 from ..conftest import make_dataset

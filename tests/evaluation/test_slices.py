@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings
 from mmlib.evaluation import Slice, evaluate
 from mmlib.evaluation.slices import HISTORY, RULES, chosen
 

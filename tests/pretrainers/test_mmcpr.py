@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.pretrainers import MMCPR, content_mean
 from mmlib.training import fit
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mmlib.core.dataset import Dataset
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset

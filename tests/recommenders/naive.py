@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mmlib.core.dataset import Dataset
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset

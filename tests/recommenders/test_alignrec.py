@@ -5,8 +5,9 @@ import math
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.recommenders import AlignRec
 
 from .naive import (

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import BM3
 
 from .naive import (

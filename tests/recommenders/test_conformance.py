@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.evaluation import evaluate
 from mmlib.pretrainers import MMCPR
 from mmlib.recommenders import (

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
 from mmlib.core.graph import nearest_neighbours
-from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import FREEDOM
 from mmlib.recommenders.content import by_row_sums, contents, similar_items
 

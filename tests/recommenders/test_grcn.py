@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from mmlib.core.dataset import Dataset
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.recommenders import GRCN
 
 from .gaps import BOUGHT, BUYERS, batch_of, content_with_gap, detached, gaps, mean_bpr, squares, triples

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from mmlib.core.dataset import Dataset
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.recommenders import LATTICE
 from mmlib.recommenders.latent import PlugIn
 from mmlib.training.learner import Batch

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import MGCN
 
 from .naive import (

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Features
+from mmlib.core.features import Features
 from mmlib.recommenders import MICRO
 
 from .test_lattice import (

@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings
 from mmlib.recommenders import LightGCN
 from mmlib.recommenders.start import start_table
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.recommenders import VBPR
 from mmlib.training.learner import Batch
 

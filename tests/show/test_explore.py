@@ -9,8 +9,9 @@ import torch
 from bs4 import BeautifulSoup
 from plotly.callbacks import Points
 
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.kernels.sample import Seen
 from mmlib.show import alignment, explore
 from mmlib.show.pictures import Html

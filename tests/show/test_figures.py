@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from mmlib import show
+from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 from mmlib.show.figures import _at_least, _thin
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmlib.core.errors import InputError
-from mmlib.core.vectors import Embeddings, Features
+from mmlib.core.features import Features
 
 
 def make(**changes) -> Features:
@@ -58,17 +58,6 @@ def test_presence_must_fit() -> None:
         make(present={"text": torch.ones(4, dtype=torch.bool), "image": torch.ones(5, dtype=torch.bool)})
 
 
-def test_embeddings_survive_a_round_trip_and_refuse_what_cannot_score(tmp_path) -> None:
-    vectors = Embeddings(torch.randn(3, 4), torch.randn(5, 4), {"model": "made up"})
-    vectors.save(tmp_path)
-    assert Embeddings.load(tmp_path).key == vectors.key
-    assert Embeddings.load(tmp_path).about == {"model": "made up"}
-    with pytest.raises(InputError, match="Users have 4 dimensions, items 3"):
-        Embeddings(torch.randn(3, 4), torch.randn(5, 3))
-    with pytest.raises(InputError, match="item vectors hold NaN"):
-        Embeddings(torch.randn(3, 4), torch.full((5, 4), torch.nan))
-
-
 def test_missing_and_damaged_files_are_named(tmp_path) -> None:
     with pytest.raises(InputError, match=r"no file .*features\.json"):
         Features.load(tmp_path)
@@ -84,4 +73,3 @@ def test_missing_and_damaged_files_are_named(tmp_path) -> None:
 def test_one_screen_summaries_escape_what_they_show() -> None:
     assert "<script>" not in make(about={"encoder": "<script>"})._repr_html_()
     assert json.dumps(make().summary())
-    assert "made up" in Embeddings(torch.randn(3, 4), torch.randn(5, 4), {"model": "made up"})._repr_html_()

@@ -1,0 +1,80 @@
+"""Vectors of users and items whose inner product is the score."""
+
+import json
+from dataclasses import dataclass, field, replace
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import InputError
+from .files import digest, read_tensors, whole
+
+
+@dataclass(frozen=True, repr=False)
+class Embeddings:
+    """Vectors of users and items; score(u, i) = <u, i>.
+
+    Args:
+        users: [n_users, d] float32.
+        items: [n_items, d] float32.
+        about: where they come from; plain values.
+    """
+
+    users: Tensor
+    items: Tensor
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.users.shape[1] != self.items.shape[1]:
+            raise InputError(
+                f"Users have {self.users.shape[1]} dimensions, items {self.items.shape[1]}; they must agree."
+            )
+        for name, values in (("user", self.users), ("item", self.items)):
+            if not torch.isfinite(values).all():
+                raise InputError(
+                    f"Some {name} vectors hold NaN or infinity; lower the learning rate of what made them."
+                )
+
+    @property
+    def dim(self) -> int:
+        return self.users.shape[1]
+
+    def to(self, device: torch.device | str) -> "Embeddings":
+        return replace(self, users=self.users.to(device), items=self.items.to(device))
+
+    @property
+    def key(self) -> str:
+        """A short hash of the vectors."""
+        return digest(self.users.cpu().numpy(), self.items.cpu().numpy())
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``embeddings.safetensors``; ``about`` goes into its metadata."""
+        with whole(Path(folder) / "embeddings.safetensors") as partial:
+            tensors = {"users": self.users.detach().cpu().contiguous(), "items": self.items.detach().cpu().contiguous()}
+            save_file(tensors, partial, metadata={"about": json.dumps(self.about)})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Embeddings":
+        """Read what ``save`` wrote. Raises InputError when the file is missing."""
+        path = Path(folder) / "embeddings.safetensors"
+        tensors = read_tensors(path)
+        with safe_open(path, "pt") as file:
+            about = json.loads((file.metadata() or {}).get("about", "{}"))
+        return cls(**tensors, about=about)
+
+    def __repr__(self) -> str:
+        return f"Embeddings({len(self.users)} users, {len(self.items)} items, {self.dim}-d)"
+
+    def _repr_html_(self) -> str:
+        norms = [f"{values.norm(dim=1).mean():.3f}" for values in (self.users, self.items)]
+        return (
+            f"<h4>Embeddings from {escape(str(self.about.get('model', 'unknown')))}</h4><table>"
+            f"<tr><th></th><th>vectors</th><th>width</th><th>mean length</th></tr>"
+            f"<tr><td>users</td><td>{len(self.users):,}</td><td>{self.dim}</td><td>{norms[0]}</td></tr>"
+            f"<tr><td>items</td><td>{len(self.items):,}</td><td>{self.dim}</td><td>{norms[1]}</td></tr></table>"
+        )
