@@ -19,13 +19,13 @@ _FROM = {
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
     ".training": ("Fit",),
+    ".workbook.fit": ("fit",),
     ".workbook.page": ("begin",),
     ".workbook.recommend": ("reads_content", "recommender"),
     ".workbook.stages": (
         "audit_of",
         "encoder",
         "extract",
-        "fit",
         "load",
         "seed",
         "start_vectors",
@@ -73,9 +73,10 @@ if TYPE_CHECKING:
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF
     from .training import Fit
+    from .workbook.fit import fit
     from .workbook.page import begin
     from .workbook.recommend import reads_content, recommender
-    from .workbook.stages import audit_of, encoder, extract, fit, load, seed, start_vectors
+    from .workbook.stages import audit_of, encoder, extract, load, seed, start_vectors
 
 
 def __getattr__(name: str) -> Any:

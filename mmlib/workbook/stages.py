@@ -1,20 +1,14 @@
 """The steps that pages call, cached: done once, shared by all pages and runs, continued after a kill."""
 
-import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
 
 from .. import audit as auditing
 from .. import splits
 from ..audit.findings import Audit
-from ..catalogues import bring, place
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
@@ -26,10 +20,10 @@ from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
 from ..pretrainers import MMCPR, content_mean
 from ..training import Fit
-from ..training import fit as train
 from . import page
 from .cache import cached
-from .paths import outputs
+from .fit import fit, tensors
+from .read import read
 from .searches import cached_search
 
 STARTS = ("random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
@@ -52,37 +46,10 @@ def load(
     goes into the run's report.
     """
     splits.check(split)  # before any long work
-    brought = _brought(str(dataset), columns or {}, reader or {}, list(clean), shop or {})
+    brought = read(str(dataset), columns or {}, reader or {}, list(clean), shop or {})
     data = splits.by_name(brought, split, split_seed)
     audit_of(data)
     return data
-
-
-def _brought(
-    dataset: str, columns: dict[str, Any], reader: dict[str, Any], clean: list[str], shop: dict[str, Any]
-) -> Dataset:
-    """What ``data.bring`` gives, kept in the cache where reading is long."""
-    if dataset == "toy":
-        folder = outputs() / "cache" / "shop" / digest(shop)
-        return bring(dataset, clean=clean, shop=shop, folder_for_toy=folder)
-    folder = place(dataset)
-    if (folder / "dataset.json").is_file():
-        return bring(folder, columns=columns, reader=reader, clean=clean)
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    stamps = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    inputs = {"folder": str(folder.resolve()), "files": digest(stamps), "columns": columns}
-    inputs |= {"reader": reader, "clean": clean}
-
-    def build(entry: Path) -> None:
-        bring(folder, columns=columns, reader=reader, clean=clean).save(entry)
-
-    return cached(
-        "dataset",
-        inputs,
-        build,
-        Dataset.load,
-        code=["mmlib.catalogues", "mmlib.splits", "mmlib.core.dataset", "mmlib.core.subset"],
-    )
 
 
 def audit_of(
@@ -147,48 +114,6 @@ def seed(value: int) -> None:
     torch.manual_seed(value)
 
 
-def fit(model: Any, **options: Any) -> Fit:
-    """``training.fit`` from the cache where the same model was trained the same way; else trained and kept.
-
-    The same means: class, options, data, features, initial weights, training options and code. A training that
-    was killed continues from its last epoch. A model without parameters is only validated, and not kept.
-    """
-    if not any(True for _ in model.parameters()):
-        return train(model, **options)
-    inputs = {
-        "model": getattr(model, "describe", dict)(),
-        "options": {name: str(value) for name, value in _plain(options).items()},
-    }
-    inputs |= {"class": type(model).__name__, "data": model.data.key, "weights": digest(*_tensors(model))}
-    initial = model
-
-    def build(folder: Path) -> None:
-        result = train(initial, checkpoint=folder / "checkpoint.pt", **options)
-        with whole(folder / "weights.safetensors") as partial:
-            save_file(_own(dict(result.model.state_dict())), partial)
-        with whole(folder / "history.parquet") as partial:
-            result.history.to_parquet(partial)
-        write_json(folder / "fit.json", {"best_epoch": result.best_epoch, "seconds": result.seconds})
-        (folder / "checkpoint.pt").unlink(missing_ok=True)
-
-    def back(folder: Path) -> Fit:
-        model.load_state_dict(load_file(folder / "weights.safetensors"))
-        return Fit(model.eval(), pd.read_parquet(folder / "history.parquet"), **read_json(folder / "fit.json"))
-
-    code = ["training", "core.graph", "kernels", "evaluation.ranking", "evaluation.metrics"]
-    code = [f"mmlib.{name}" for name in code]
-    code += sorted(_modules(type(model).__module__))
-    return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=code)
-
-
-def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Training options without functions: a schedule becomes what it gives for each epoch."""
-    if not callable(options.get("schedule")):
-        return dict(options)
-    epochs = options.get("epochs", inspect.signature(train).parameters["epochs"].default)
-    return dict(options) | {"schedule": [options["schedule"](epoch) for epoch in range(epochs)]}
-
-
 def encoder(
     data: Dataset, name: str = "small", *, epochs: int = 20, lr: float = 1e-3, batch_size: int = 32, seed: int = 0
 ) -> tuple[Clip, Fit | None]:
@@ -212,7 +137,7 @@ def encoder(
 
 def extract(data: Dataset, clip: Clip, **options: Any) -> Features:
     """Vectors of all pictures, texts and training reviews, see ``encoders.extract``; a second when cached."""
-    inputs = {"data": data.key, "encoder": clip.about, "weights": digest(*_tensors(clip)), "options": options}
+    inputs = {"data": data.key, "encoder": clip.about, "weights": digest(*tensors(clip)), "options": options}
 
     def build(folder: Path) -> None:
         extract_features(data, clip, folder=folder / "shards", **options).save(folder)
@@ -252,26 +177,3 @@ def start_vectors(
     with keeping(cached_search):
         model = MMCPR(data, features, dim=dim, **options)
     return fit(model, epochs=epochs, lr=lr, batch_size=batch_size, patience=None, keep="last", seed=seed).embeddings
-
-
-def _modules(name: str) -> set[str]:
-    """The module of a model, and those of its package whose code it uses, directly or through another."""
-    package, found, waiting = name.rpartition(".")[0], set[str](), [name]
-    while waiting:
-        module = waiting.pop()
-        found.add(module)
-        values = list(vars(sys.modules[module]).values())
-        used = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
-        waiting += [one for one in used - found if one.startswith(f"{package}.") and one in sys.modules]
-    return found
-
-
-def _tensors(model: torch.nn.Module) -> list[np.ndarray]:
-    """All parameters and buffers, those that are not saved among them, in a fixed order."""
-    named = sorted([*model.named_parameters(), *model.named_buffers()], key=lambda pair: pair[0])
-    return [values.detach().cpu().float().numpy() for _, values in named]
-
-
-def _own(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors without shared storage, as safetensors wants them."""
-    return {name: values.detach().cpu().clone().contiguous() for name, values in state.items()}

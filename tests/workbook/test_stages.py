@@ -8,7 +8,7 @@ from mmlib.audit.findings import Audit
 from mmlib.core.dataset import Dataset
 from mmlib.core.files import read_json
 from mmlib.core.graph import bipartite
-from mmlib.workbook import page, recommend, stages
+from mmlib.workbook import page, read, stages
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def shop(tmp_path):
 
 def test_a_folder_is_read_once_until_it_changes(shop, monkeypatch) -> None:
     first = stages.load(str(shop))
-    monkeypatch.setattr(stages, "bring", None)  # what is cached is not read again
+    monkeypatch.setattr(read, "bring", None)  # what is cached is not read again
     again = stages.load(str(shop))
     assert again.key == first.key
     assert again.split == first.split
@@ -59,21 +59,3 @@ def test_audits_of_a_run_are_joined_in_its_folder(shop, tmp_path, monkeypatch) -
     assert "held-out interactions in graphs" not in kept.clean
     assert set(before.checked) < set(kept.checked)
     assert 'class="mm-verdict mm-v-leak"' in (tmp_path / "run" / "audit.html").read_text()
-
-
-def test_a_fit_depends_on_all_the_code_that_it_uses() -> None:
-    found = stages._modules("mmlib.recommenders.mixgcf")
-    assert {f"mmlib.recommenders.{name}" for name in ("mixgcf", "lightgcn", "ngcf", "bpr", "start")} <= found
-    assert "mmlib.recommenders.vbpr" not in found
-
-
-def test_a_fit_is_known_by_what_its_schedule_gives(blocks, capsys) -> None:
-    def trained(schedule) -> str:
-        stages.seed(0)
-        model = recommend.recommender("bpr", blocks, dim=4)
-        stages.fit(model, epochs=2, batch_size=64, schedule=schedule)
-        return capsys.readouterr().out
-
-    assert "built in" in trained(lambda epoch: 1 / (1 + epoch))
-    assert "from cache" in trained(lambda epoch: (1 + epoch) ** -1)
-    assert "built in" in trained(lambda epoch: 1 / (2 + epoch))
