@@ -7,7 +7,7 @@ import pandas as pd
 
 from ..core.dataset import PARTS, Dataset
 from ..core.errors import InputError
-from ..splits.repeats import first_rows
+from ..splits import first_rows
 from .ids import case_twins
 
 UNITS = (("micro", 1e6, 1e14), ("milli", 1e3, 1e11))  # a median time above the last is counted in this unit

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.dataset import Dataset
 from ..core.errors import InputError, closest
 from ..core.subset import subset, told
-from ..splits.repeats import first_rows
+from ..splits import first_rows
 from .clean_items import same, unescape
 
 __all__ = ["STEPS", "clean", "core", "described", "k_core", "once", "parse", "rated", "same", "unescape"]

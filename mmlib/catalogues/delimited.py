@@ -18,7 +18,7 @@ import pyarrow.csv
 
 from ..core.errors import InputError
 from ..core.progress import progress
-from ..splits.protocols import PART_NAMES
+from ..splits import PART_NAMES
 from .line_reader import LONGEST, BadLines, blocks
 
 KINDS = {  # what a cell may hold, and how a column of it is kept

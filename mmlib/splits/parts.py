@@ -1,10 +1,12 @@
-"""What all splits share: ratios, sizes of parts, the random order, and the cut."""
+"""What all splits share: names of parts, ratios and sizes, the order of interactions, the cut, and notes."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 
 from ..core.dataset import PARTS, Dataset
 from ..core.errors import InputError
@@ -14,22 +16,7 @@ PART_NAMES = {
     **dict.fromkeys(("valid", "val", "validation", "validate", "dev", "1"), "valid"),
     **dict.fromkeys(("test", "testing", "te", "2"), "test"),
 }
-
-
-def numbers_of(ratio: str) -> list[int]:
-    """Two or three positive whole numbers, from ``"8:1:1"`` or ``"80/20"``.
-
-    Raises:
-        InputError: for anything else.
-    """
-    found = re.fullmatch(r"\s*(\d{1,9})\s*[:/]\s*(\d{1,9})\s*(?:[:/]\s*(\d{1,9})\s*)?", str(ratio), re.ASCII)
-    numbers = [int(number) for number in found.groups() if number] if found else []
-    if not numbers or min(numbers) == 0:
-        raise InputError(
-            f"ratio = {ratio!r} is not a split; give positive whole numbers as train:valid:test, such as '8:1:1', "
-            "or train/test, such as '80/20' (the validation part then comes from train)."
-        )
-    return numbers
+Sizes = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def share_of(share: float, name: str = "valid", what: str = "the share of train that becomes validation") -> Fraction:
@@ -43,20 +30,31 @@ def share_of(share: float, name: str = "valid", what: str = "the share of train 
     return Fraction(share).limit_denominator(10_000)
 
 
-def pairs_of(data: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct pairs as user * n_items + item, sorted, and for each row of interactions its place among them."""
-    table = data.interactions
-    code = table["user"].to_numpy(dtype=np.int64) * max(1, data.n_items) + table["item"].to_numpy(dtype=np.int64)
-    return np.unique(code, return_inverse=True)
+def ratio_of(ratio: str, valid: float) -> tuple[Sizes, str]:
+    """Read ``"8:1:1"`` or ``"80/20"``.
 
+    Returns:
+        A function from n to how many of n interactions go to validation and to test, as ``random_by_user`` says, and
+        what a protocol says of the ratio.
 
-def sizes(n: np.ndarray, numbers: list[int], valid: Fraction) -> tuple[np.ndarray, np.ndarray]:
-    """How many of n interactions go to validation and to test, as ``splits.random_by_user`` says."""
-    n_test = np.minimum(rounded(n, Fraction(numbers[-1], sum(numbers))), n - 2)
-    three = len(numbers) == 3
-    n_valid = rounded(n, Fraction(numbers[1], sum(numbers))) if three else rounded(n - n_test, valid)
-    n_valid = np.minimum(n_valid, n - 1 - n_test)
-    return np.where(n >= 3, n_valid, 0), np.where(n >= 3, n_test, 0)
+    Raises:
+        InputError: for anything else.
+    """
+    found = re.fullmatch(r"\s*(\d{1,9})\s*[:/]\s*(\d{1,9})\s*(?:[:/]\s*(\d{1,9})\s*)?", str(ratio), re.ASCII)
+    numbers = [int(number) for number in found.groups() if number] if found else []
+    if not numbers or min(numbers) == 0:
+        raise InputError(
+            f"ratio = {ratio!r} is not a split; give positive whole numbers as train:valid:test, such as '8:1:1', "
+            "or train/test, such as '80/20' (the validation part then comes from train)."
+        )
+    three, share = len(numbers) == 3, share_of(valid)
+
+    def sizes(n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        n_test = np.minimum(rounded(n, Fraction(numbers[-1], sum(numbers))), n - 2)
+        n_valid = rounded(n, Fraction(numbers[1], sum(numbers))) if three else rounded(n - n_test, share)
+        return np.where(n >= 3, np.minimum(n_valid, n - 1 - n_test), 0), np.where(n >= 3, n_test, 0)
+
+    return sizes, ratio if three else f"{ratio}, {100 * valid:.3g}% of train for validation"
 
 
 def rounded(n: np.ndarray, share: Fraction) -> np.ndarray:
@@ -75,28 +73,71 @@ def drawn(n: int, seed: int) -> np.ndarray:
     return np.random.PCG64(seed).random_raw(n)
 
 
-def places(order: np.ndarray, user: np.ndarray) -> np.ndarray:
-    """Each interaction's place (0, 1, ...) among its user's, where ``order`` lists them by user and then as wanted."""
-    n = np.bincount(user)
+def pairs_of(data: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The distinct pairs, sorted: users, items; and for each row of interactions its place among them."""
+    table, n = data.interactions, max(1, data.n_items)
+    code = table["user"].to_numpy(dtype=np.int64) * n + table["item"].to_numpy(dtype=np.int64)
+    pair, row = np.unique(code, return_inverse=True)
+    return *np.divmod(pair, n), row
+
+
+def places(user: np.ndarray, *order: np.ndarray) -> np.ndarray:
+    """Each interaction's place (0, 1, ...) among its user's, ordered by ``order``, of which the last counts most."""
+    n, rows = np.bincount(user), np.lexsort((*order, user))
     place = np.empty(len(user), dtype=np.int64)
-    place[order] = np.arange(len(user)) - (np.cumsum(n) - n)[user[order]]
+    place[rows] = np.arange(len(user)) - (np.cumsum(n) - n)[user[rows]]
     return place
-
-
-def random_places(user: np.ndarray, seed: int) -> np.ndarray:
-    """Each pair's place (0, 1, ...) in a random order of its user's pairs."""
-    return places(np.lexsort((drawn(len(user), seed), user)), user)
 
 
 def cut(place: np.ndarray, train_end: np.ndarray, valid_end: np.ndarray) -> np.ndarray:
     """The part of each interaction: train below ``train_end``, valid below ``valid_end``, test from there on."""
-    codes = (place >= train_end).astype(int) + (place >= valid_end)
-    return np.array(PARTS, dtype=object)[codes]
+    return np.array(PARTS, dtype=object)[(place >= train_end).astype(int) + (place >= valid_end)]
 
 
-def made_valid(numbers: list[int], valid: float) -> str:
-    """What a protocol says of a validation part that came from train."""
-    return "" if len(numbers) == 3 else f", {100 * valid:.3g}% of train for validation"
+def cut_users(
+    place: np.ndarray, user: np.ndarray, n: np.ndarray, n_valid: np.ndarray, n_test: np.ndarray
+) -> np.ndarray:
+    """The part of each interaction, where each user's last go to test and those before them to validation.
+
+    Args:
+        place, user: [n_pairs]; ``n``: [n_users], how many each user has.
+        n_valid, n_test: [n_users], how many of them go to validation and to test.
+    """
+    return cut(place, (n - n_valid - n_test)[user], (n - n_test)[user])
+
+
+def times_of(table: pd.DataFrame) -> np.ndarray:
+    """Seconds since 1970, NaN where there is none; whole numbers stay whole, so that no two moments become one."""
+    time = table["time"]
+    if time.dtype.kind in "iu" and not time.isna().any():
+        return time.to_numpy(dtype=np.int64)
+    return time.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def first_rows(table: pd.DataFrame, *, parts: bool = True) -> np.ndarray:
+    """One row of each pair of user and item: the earliest, and the first row among equals.
+
+    Args:
+        table: columns ``user``, ``item``, ``part``, and ``time`` where known; rows without a time are the latest.
+        parts: a row in an earlier part (train, valid, test, none) comes before one with an earlier time.
+
+    Returns:
+        [n] bool.
+    """
+    pairs = table[["user", "item"]].reset_index(drop=True)
+    again = pairs.duplicated(keep=False)
+    some, pairs = table[again.to_numpy()], pairs[again]
+    keys = {"time": times_of(some)} if "time" in table else {}
+    if parts:
+        named = some["part"].astype(str).str.strip().str.lower().map(PART_NAMES)
+        ranks = named.map({name: rank for rank, name in enumerate(PARTS)}).fillna(len(PARTS))
+        keys = {"rank": ranks.to_numpy(), **keys}
+    ordered = pairs.assign(**keys)
+    if keys:
+        ordered = ordered.sort_values(list(keys), kind="stable")
+    rows = ~again.to_numpy()
+    rows[ordered.drop_duplicates(["user", "item"]).index] = True
+    return rows
 
 
 def short_notes(n: np.ndarray) -> tuple[str, ...]:

@@ -179,7 +179,7 @@ def test_schedules_are_factors_of_the_learning_rate() -> None:
 
 def test_validation_may_rank_cold_items_alone(blocks) -> None:
     from mmlib.evaluation import evaluate
-    from mmlib.splits.cold_items import cold_items
+    from mmlib.splits import cold_items
 
     cold = cold_items(blocks, 0.4)
     options = {"epochs": 2, "batch_size": 64, "metric": "recall@2", "device": "cpu"}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from ...splits.protocols import PART_NAMES
+from ...splits import PART_NAMES
 from ..assemble import once
 from ..assemble import seconds as to_seconds
 from ..ids import case_twins, in_order

@@ -18,7 +18,7 @@ from mmlib.catalogues.amazon.forms import FORMS
 from mmlib.catalogues.clean_items import plain
 from mmlib.catalogues.line_reader import BadLines, blocks
 from mmlib.core.errors import InputError
-from mmlib.splits.protocols import random_by_user
+from mmlib.splits import random_by_user
 
 FIELDS = {
     "2014": ("reviewerID", "asin", "overall", "unixReviewTime", "summary", "reviewText"),

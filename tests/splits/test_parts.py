@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from mmlib.splits.repeats import first_rows, times_of
+from mmlib.splits import first_rows, times_of
 
 
 def table(**columns):
