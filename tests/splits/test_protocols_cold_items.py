@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from mmlib import splits
 from mmlib.core.errors import InputError
 
-from .test_protocols_by_time import example, pairs_of
 from .test_protocols import catalogue
+from .test_protocols_by_time import example, pairs_of
 
 pair_sets = st.sets(st.tuples(st.integers(0, 8), st.integers(0, 30)), min_size=20, max_size=150)
 
