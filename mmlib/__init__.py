@@ -21,7 +21,7 @@ _FROM = {
     ".training": ("Fit",),
     ".workbook.fit": ("fit",),
     ".workbook.page": ("begin",),
-    ".workbook.recommend": ("reads_content", "recommender"),
+    ".workbook.named_models": ("reads_content", "recommender"),
     ".workbook.stages": (
         "audit_of",
         "encoder",
@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from .recommenders import BPR, LightGCN, MixGCF
     from .training import Fit
     from .workbook.fit import fit
+    from .workbook.named_models import reads_content, recommender
     from .workbook.page import begin
-    from .workbook.recommend import reads_content, recommender
     from .workbook.stages import audit_of, encoder, extract, load, seed, start_vectors
 
 

@@ -105,7 +105,7 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    from .workbook.params import known_parameters, parse
+    from .workbook.parameters import known_parameters, parse
 
     return parse(dict(options.set), known_parameters(notebooks())) if options.set else {}
 
@@ -127,11 +127,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _sweep(options: argparse.Namespace) -> int:
-    from .workbook.grid import read_sweep
+    from .workbook.sweep_file import read_sweep
 
     one = read_sweep(options.params, _overrides(options))
     if one.judged and (options.list or options.slurm):
-        from .workbook.choose import due
+        from .workbook.selection import due
 
         one = due(one)
     if options.list:
@@ -201,7 +201,7 @@ def _pair(options: argparse.Namespace) -> int:
 
 
 def _params(options: argparse.Namespace) -> int:
-    from .workbook.params import known_parameters, page_parameters
+    from .workbook.parameters import known_parameters, page_parameters
 
     folder = notebooks()
     known = known_parameters(folder)

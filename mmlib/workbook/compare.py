@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import read_json
-from .params import is_seed
+from .parameters import is_seed
 from .report import SLICES
 from .run import finished
 

@@ -11,7 +11,7 @@ from ..core.files import read_json
 from ..evaluation.contest import OWN, Method, in_words, spoken
 from ..evaluation.protocols import Protocol
 from .compare import named, ranking
-from .params import is_seed
+from .parameters import is_seed
 from .paths import outputs, project
 from .run import finished
 

@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.errors import InputError
 from ..core.files import digest, read_json, whole, write_json
 from .environment import environment, one_line
-from .params import NOT_PARAMETERS, check, known_parameters, page_parameters
+from .parameters import NOT_PARAMETERS, check, known_parameters, page_parameters
 from .paths import notebooks, outputs, project, short
 
 if TYPE_CHECKING:

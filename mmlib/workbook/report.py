@@ -112,7 +112,7 @@ def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str, re
     """What options were chosen from, as an HTML table that opens on a click; bold: chosen.
 
     Args:
-        tried: as in ``choose.chosen``.
+        tried: as in ``selection.chosen``.
         metric: what chose.
         source: the id of the sweep on the validation part, whose index is linked.
         remarks: what to say of the choice.

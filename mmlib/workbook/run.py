@@ -15,7 +15,7 @@ from .environment import environment
 from .kernel import execute
 from .pages import stale
 from .paths import short
-from .plan import Plan, plan
+from .planned_run import Plan, plan
 from .report import write_run_report
 
 

@@ -13,14 +13,14 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import read_json, whole, write_json
-from .choose import chosen, edges
 from .compare import compare
-from .grid import Sweep, read_sweep
 from .kernel import PageError
 from .pages import stale
-from .plan import Plan
+from .planned_run import Plan
 from .report import flat, tried_table, without_lone_labels, write_sweep_index
 from .run import finished, run_plan
+from .selection import chosen, edges
+from .sweep_file import Sweep, read_sweep
 
 
 def sweep(

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mmlib.workbook.grid import read_sweep
 from mmlib.workbook.pages import KERNEL, notebook_text
-from mmlib.workbook.params import known_parameters, page_parameters
-from mmlib.workbook.plan import plan
+from mmlib.workbook.parameters import known_parameters, page_parameters
+from mmlib.workbook.planned_run import plan
+from mmlib.workbook.sweep_file import read_sweep
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "notebooks").glob("[0-9]*.py"))

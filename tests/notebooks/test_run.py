@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mmlib.core.files import read_json
-from mmlib.workbook.params import page_parameters
+from mmlib.workbook.parameters import page_parameters
 from mmlib.workbook.run import RunResult, run
 
 ROOT = Path(__file__).parents[2]

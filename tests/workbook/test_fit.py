@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmlib.workbook import fit, recommend
+from mmlib.workbook import fit, named_models
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def test_a_fit_depends_on_all_the_code_that_it_uses() -> None:
 def test_a_fit_is_known_by_what_its_schedule_gives(blocks, capsys) -> None:
     def trained(schedule) -> str:
         torch.manual_seed(0)
-        model = recommend.recommender("bpr", blocks, dim=4)
+        model = named_models.recommender("bpr", blocks, dim=4)
         fit.fit(model, epochs=2, batch_size=64, schedule=schedule)
         return capsys.readouterr().out
 

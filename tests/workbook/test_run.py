@@ -11,7 +11,7 @@ import pytest
 from mmlib.core.errors import InputError
 from mmlib.core.files import write_json
 from mmlib.workbook.kernel import PageError
-from mmlib.workbook.plan import plan
+from mmlib.workbook.planned_run import plan
 from mmlib.workbook.run import finished, run, run_plan
 
 from .tiny import make

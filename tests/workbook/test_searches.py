@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmlib.workbook import recommend
+from mmlib.workbook import named_models
 
 
 def test_graphs_of_a_model_are_searched_once(blocks, features, tmp_path, monkeypatch) -> None:
@@ -11,13 +11,15 @@ def test_graphs_of_a_model_are_searched_once(blocks, features, tmp_path, monkeyp
 
     outputs = tmp_path / "outputs"
     monkeypatch.setenv("MMLIB_OUTPUTS", str(outputs))
-    first = {name: recommend.recommender(name, blocks, features, dim=8) for name in ("freedom", "lattice", "dualgnn")}
+    first = {
+        name: named_models.recommender(name, blocks, features, dim=8) for name in ("freedom", "lattice", "dualgnn")
+    }
     assert len([*(outputs / "cache" / "nearest").glob("*/manifest.json")]) >= 2
     assert len([*(outputs / "cache" / "cooccur").glob("*/manifest.json")]) == 1
     monkeypatch.setattr(rank, "top_k_by", None)  # what is cached is not searched again
     for name, model in first.items():
-        again = recommend.recommender(name, blocks, features, dim=8)
+        again = named_models.recommender(name, blocks, features, dim=8)
         for key, graph in model.read_graphs().items():
             assert graph.csr.values().tolist() == again.read_graphs()[key].csr.values().tolist(), (name, key)
     with pytest.raises(TypeError):
-        recommend.recommender("freedom", blocks, features, dim=8, model_options={"neighbours": 3})
+        named_models.recommender("freedom", blocks, features, dim=8, model_options={"neighbours": 3})

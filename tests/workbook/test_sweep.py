@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from mmlib.workbook.grid import read_sweep
 from mmlib.workbook.run import finished
 from mmlib.workbook.sweep import _write_plan, collect, slurm_script, sweep
+from mmlib.workbook.sweep_file import read_sweep
 
 from .tiny import make
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from mmlib.core.errors import InputError
-from mmlib.workbook.grid import Sweep, read_sweep
+from mmlib.workbook.sweep_file import Sweep, read_sweep
 
 from .tiny import make
 

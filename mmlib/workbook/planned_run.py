@@ -9,7 +9,7 @@ from typing import Any
 from ..core.errors import InputError, closest
 from ..core.files import digest
 from . import paths as places
-from .params import as_text, check, known_parameters, page_parameters, read_yaml
+from .parameters import as_text, check, known_parameters, page_parameters, read_yaml
 
 SWEEP = "sweep"  # the parameter by which a page names the finished sweep that it reads
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..core.errors import InputError, closest
 from ..core.files import digest
-from .params import is_seed, page_parameters, read_yaml
-from .plan import Plan, plan
+from .parameters import is_seed, page_parameters, read_yaml
+from .planned_run import Plan, plan
 
 _KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "choose", "compare")
 _COMPARE = ("vary", "baseline", "metric", "within", "label")
@@ -46,7 +46,7 @@ class Sweep:
             empty.
         judged: where the choice is still to be made, so that the plans read the validation part: the same runs on the
             test part, in the same order.
-        tried: where it has been made, see ``choose.chosen``: plain rows.
+        tried: where it has been made, see ``selection.chosen``: plain rows.
         chosen_from: the id of the sweep on the validation part.
     """
 

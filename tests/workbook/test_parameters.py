@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlib.core.errors import InputError
-from mmlib.workbook.params import Parameter, as_text, check, known_parameters, page_parameters, parse, read_yaml
+from mmlib.workbook.parameters import Parameter, as_text, check, known_parameters, page_parameters, parse, read_yaml
 
 CELL = """# %% [markdown]
 # # Title

@@ -5,8 +5,8 @@ import pytest
 
 from mmlib.core.errors import InputError
 from mmlib.workbook.pages import pair
-from mmlib.workbook.params import known_parameters, parse
-from mmlib.workbook.plan import plan
+from mmlib.workbook.parameters import known_parameters, parse
+from mmlib.workbook.planned_run import plan
 from mmlib.workbook.run import run_plan
 
 from .tiny import make

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import InputError
-from .grid import Sweep, rivals
-from .params import is_seed
-from .plan import Plan
+from .parameters import is_seed
+from .planned_run import Plan
 from .report import flat, without_lone_labels
 from .run import finished
+from .sweep_file import Sweep, rivals
 
 
 def due(one: Sweep) -> Sweep:
@@ -22,8 +22,8 @@ def due(one: Sweep) -> Sweep:
 def chosen(one: Sweep) -> Sweep:
     """The runs that are judged: of each method those with the values that did best on the validation part.
 
-    A method (see ``grid.rivals``) gets the values with the highest mean of the metric over the seeds, the first of
-    equals.
+    A method (see ``sweep_file.rivals``) gets the values with the highest mean of the metric over the seeds, of equals
+    the first.
 
     Args:
         one: a sweep with ``choose``, all its runs on the validation part done.

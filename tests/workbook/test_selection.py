@@ -8,9 +8,9 @@ import pytest
 from mmlib.__main__ import main
 from mmlib.core.errors import InputError
 from mmlib.core.files import read_json, write_json
-from mmlib.workbook.choose import chosen, due, edges
-from mmlib.workbook.grid import Sweep, read_sweep
 from mmlib.workbook.pages import pair
+from mmlib.workbook.selection import chosen, due, edges
+from mmlib.workbook.sweep_file import Sweep, read_sweep
 
 from .tiny import make
 
