@@ -22,7 +22,7 @@ from ..kernels import rank
 from ..kernels.sample import Seen
 from .pictures import Html, beside, neighbourhood, recommendations, tile
 from .spaces import Vectors, item_spaces
-from .theme import shorten
+from .theme import CONFIG, shorten
 
 _SHOWN = 200  # matches listed at a time
 
@@ -152,6 +152,8 @@ def pictures(fig: go.Figure) -> Any:
 
     known = (fig.layout.meta or {}).get("cards", [])
     live, pane = go.FigureWidget(fig), widgets.HTML("", layout=widgets.Layout(width="140px"))
+
+    live._config = CONFIG  # the widget has no other way to say it
 
     def show(trace: Any, points: Any, state: Any) -> None:
         if points.point_inds and trace.customdata is not None:

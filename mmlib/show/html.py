@@ -17,12 +17,11 @@ from urllib.parse import quote
 import jinja2
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
 from ..core.errors import InputError
 from ..core.files import whole
 from .notebook import Parameter, Section, drawn, section
-from .theme import PAGES
+from .theme import CONFIG, PAGES, plotly_script
 
 _LIBRARIES = ("mmlib", "torch", "torch-geometric", "numpy", "pandas", "plotly")
 _KNOWN = ("run", "status", "error", "report", "seconds")
@@ -225,7 +224,11 @@ def _text(name: str) -> str:
 
 def _write(out: str | Path, template: str, own: Sequence[str], figures: dict[str, Any], **values: Any) -> Path:
     """Fill a template: ``own`` scripts of ours, plotly.js if there are figures, and the policy that allows them."""
-    scripts = [*([get_plotlyjs()] if figures else []), *map(_text, own)]
+    config = json.dumps(CONFIG)
+    scripts = [
+        *([plotly_script()] if figures else []),
+        *(_text(name).replace('"{{ config }}"', config) for name in own),
+    ]
     content = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")  # cannot end its own element
     env = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
     page = env.get_template(template).render(

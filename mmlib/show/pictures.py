@@ -2,7 +2,9 @@
 
 import base64
 import io
+import math
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError
@@ -52,25 +54,33 @@ class Html:
 
 
 def thumbnail(data: Dataset, item: int, *, pixels: int = 96) -> str:
-    """The item's picture as a data URI of WebP, its longer side ``pixels``; a drawn placeholder when it has none.
+    """The item's picture as a data URI of WebP, its longer side ``pixels``.
 
-    A picture of 96 pixels takes about 2 kB, one of 48 about 1 kB.
+    A picture of 96 pixels takes about 2 kB, one of 48 about 1 kB. One that is missing, broken, a loop of links, or
+    larger than ``PIL.Image.MAX_IMAGE_PIXELS`` becomes a drawn placeholder; nothing of a large one is decoded.
     """
-    path = data.image_path(item)
-    return PLACEHOLDER if path is None or not path.is_file() else _thumbnail(path, path.stat().st_mtime_ns, pixels)
+    try:
+        path = data.image_path(item)
+        return PLACEHOLDER if path is None else _thumbnail(path, path.stat().st_mtime_ns, pixels)
+    except (OSError, RuntimeError, ValueError):  # loops of links, names too long, folders that may not be read
+        return PLACEHOLDER
 
 
 @lru_cache(maxsize=4096)
 def _thumbnail(path: Path, changed: int, pixels: int) -> str:
     try:
-        with Image.open(path) as image:
-            image.draft("RGB", (2 * pixels, 2 * pixels))
-            picture = ImageOps.exif_transpose(image).convert("RGBA")
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked here
+            with Image.open(path) as image:
+                if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                    return PLACEHOLDER
+                image.draft("RGB", (2 * pixels, 2 * pixels))
+                picture = ImageOps.exif_transpose(image).convert("RGBA")
+        picture.thumbnail((pixels, pixels))
+        white = Image.new("RGB", picture.size, "white")
+        white.paste(picture, mask=picture.getchannel("A"))
+    except Exception:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
         return PLACEHOLDER
-    picture.thumbnail((pixels, pixels))
-    white = Image.new("RGB", picture.size, "white")
-    white.paste(picture, mask=picture.getchannel("A"))
     out = io.BytesIO()
     white.save(out, "WEBP", quality=55, method=4)
     return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()

@@ -4,12 +4,15 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
+from plotly.offline import get_plotlyjs
 
 PAGES = Path(__file__).parent / "pages"  # templates and style of the HTML pages
 # Okabe & Ito (2008), darkest first; yellow is left out because it is lost on white
@@ -20,6 +23,29 @@ INK, MUTED, GRID = "#1f2328", "#6a737d", "#e6e8eb"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 400  # pixels
 OTHER = "other"
+# of every figure: no button, logo or address by which a chart could leave the machine
+CONFIG: dict[str, Any] = dict(
+    displaylogo=False,
+    showSendToCloud=False,
+    plotlyServerURL="",
+    modeBarButtonsToRemove=["sendChartToCloud", "lasso2d", "select2d", "autoScale2d"],
+    toImageButtonOptions=dict(format="svg"),
+    responsive=True,
+)
+
+
+@cache
+def keep_at_home() -> None:
+    """Show every figure of this process with ``CONFIG``, also those that are not made here."""
+    for renderer in (pio.renderers[name] for name in pio.renderers):  # the first look at them takes a second
+        if hasattr(renderer, "config"):
+            renderer.config = {**(renderer.config or {}), **CONFIG}
+
+
+def plotly_script() -> str:
+    """plotly.js without the address that its charts are uploaded to."""
+    return get_plotlyjs().replace("https://cloud.plotly.com/newchart", "")
+
 
 _axis = dict(
     gridcolor=GRID,
@@ -54,6 +80,7 @@ TEMPLATE = go.layout.Template(
 
 def style(fig: go.Figure, *, title: str = "", height: int = HEIGHT, **layout: Any) -> go.Figure:
     """Give ``fig`` the house template, a title and a height in pixels; ``layout`` goes to ``update_layout``."""
+    keep_at_home()
     fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=56, b=60))
     fig.update_annotations(font_size=14)  # the panels' titles
     return fig.update_layout(title_text=title or None, **layout)

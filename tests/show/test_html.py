@@ -6,6 +6,7 @@ import subprocess
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io as pio
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
@@ -13,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from mmlib.core.errors import InputError
 from mmlib.show import alignment, gallery, long_tail
 from mmlib.show.html import write_index, write_report
+from mmlib.show.theme import CONFIG
 
 from .test_notebook import PARAMETERS, write
 
@@ -88,6 +90,31 @@ def test_report_holds_everything_and_fetches_nothing(report):
     assert text.count("plotly.js v") == 1
     assert len(text) < 8e6
     assert len(soup.select(".plotly-graph-div")) == len(json.loads(soup.find(id="figures").string)) == 4
+
+
+BUTTONS = {"Download plot", "Zoom", "Pan", "Zoom in", "Zoom out", "Reset axes"}
+
+
+def test_no_control_or_address_of_a_report_leaves_the_machine(report):
+    """Static: links, forms, and the one address that plotly.js would send a chart to."""
+    text = report.read_text(encoding="utf-8")
+    soup = BeautifulSoup(text, "html.parser")
+    assert "cloud.plotly.com" not in text
+    assert not soup.find_all(["form", "iframe", "object", "embed", "link", "base"])
+    assert all(tag["href"].startswith("#") for tag in soup.find_all("a"))
+    ours = soup.find_all("script")[-1].get_text()
+    assert json.dumps(CONFIG) in ours
+    assert (CONFIG["showSendToCloud"], CONFIG["plotlyServerURL"], CONFIG["displaylogo"]) == (False, "", False)
+
+
+def test_figures_of_a_live_notebook_have_no_such_control_either(shop):
+    figure = long_tail(shop)
+    for name in ("plotly_mimetype", "jupyterlab", "vscode"):
+        (shown,) = pio.renderers[name].to_mimebundle(figure.to_dict()).values()
+        assert {**shown["config"], **CONFIG} == shown["config"]
+    every = [pio.renderers[name] for name in pio.renderers if hasattr(pio.renderers[name], "config")]
+    assert len(every) > 8
+    assert all({**one.config, **CONFIG} == one.config for one in every)
 
 
 def test_our_own_scripts_fetch_nothing():
@@ -183,8 +210,9 @@ def dump(path, tmp_path):
 
 
 def with_script(page, out, script):
-    """A copy of the page with one script more, allowed by its policy; requests stay forbidden."""
+    """A copy of the page with one script more and a mouse, allowed by its policy; requests stay forbidden."""
     text = page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>")
+    text = text.replace('matchMedia("(hover: hover)").matches', "true")
     out.write_text(re.sub(r"script-src [^\"]*", "script-src 'unsafe-inline' 'unsafe-eval'", text, count=1), "utf-8")
     return out
 
@@ -204,6 +232,8 @@ def test_chromium_draws_every_figure_and_shows_the_picture_under_the_pointer(rep
         plots = soup.select(".plotly-graph-div")
         assert len(plots) == 4
         assert all(plot.select(".main-svg") for plot in plots)
+    assert {tag["data-title"] for plot in plots for tag in plot.select(".modebar-btn")} == BUTTONS
+    assert not [tag for plot in plots for tag in plot.find_all("a") if tag.has_attr("href")]
     card = soup.find(id="card")
     assert card.img["src"].startswith("data:image/")
     assert card.b.get_text()

@@ -1,5 +1,6 @@
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 from bs4 import BeautifulSoup
@@ -28,6 +29,20 @@ def test_thumbnail_is_small_whatever_the_mode(shop):
 
 def test_broken_missing_and_absent_pictures_get_the_placeholder(shop):
     assert [thumbnail(shop, item) for item in (5, 6, 7)] == [PLACEHOLDER] * 3
+
+
+def test_pictures_that_bomb_or_loop_get_the_placeholder(shop, tmp_path, monkeypatch):
+    """One above the limit on pixels, a loop of links, a name too long, data cut off, and a folder."""
+    Image.new("RGB", (300, 300)).save(tmp_path / "large.png")
+    (tmp_path / "loop.png").symlink_to("pool.png")
+    (tmp_path / "pool.png").symlink_to("loop.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "large.png").read_bytes()[:100])
+    (tmp_path / "folder.png").mkdir()
+    names = ["large.png", "loop.png", "x" * 5000 + ".png", "cut.png", "folder.png", "a/../large.png", "\0.png", "0.png"]
+    data = replace(shop, items=shop.items.assign(image=names), images=tmp_path)
+    assert thumbnail(data, 0) != PLACEHOLDER
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300 * 300 - 1)
+    assert [thumbnail(data, item, pixels=47) for item in range(8)] == [PLACEHOLDER] * 8
 
 
 def test_gallery_escapes_titles_and_keeps_the_order(shop):

@@ -20,8 +20,8 @@
 
   const source = document.getElementById("figures");
   const figures = source ? Object.entries(JSON.parse(source.textContent)) : [];
-  const config = { responsive: true, displayModeBar: matchMedia("(hover: hover)").matches ? "hover" : false, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
-                   toImageButtonOptions: { format: "svg" } };
+  const config = "{{ config }}";
+  config.displayModeBar = matchMedia("(hover: hover)").matches ? "hover" : false;
 
   function draw() { // one at a time, so that the page can be read and scrolled meanwhile
     const next = figures.shift();
