@@ -58,7 +58,7 @@ def info_nce(
     with torch.no_grad():
         both = _both_bounded if normalise and number >= 1 / BOUND else _both_ways
         slope = both(a, b, scale, block, dtype) if symmetric else _one_way
-    return _AllPairs.apply(a, b, scale, slope, block, dtype, _learns(a, b, scale)) / len(a)
+    return _AllPairs.apply(a, b, scale, a.new_zeros(()), slope, block, dtype, _learns(a, b, scale)) / len(a)
 
 
 def pairwise_bce(
@@ -66,21 +66,23 @@ def pairwise_bce(
     b: Tensor,
     *,
     temperature: float | Tensor = 0.1,
+    bias: Tensor | None = None,
     block: int = 1024,
     reduction: Literal["mean", "sum"] = "mean",
 ) -> Tensor:
     r"""Sigmoid cross-entropy over all n x n pairs: do row i of ``a`` and row j of ``b`` belong together?
 
     .. math:: \ell = -\sum_{i} \log \sigma(z_{ii}) - \sum_{i \neq j} \log \sigma(-z_{ij}),
-              \qquad z_{ij} = \cos(a_i, b_j) / t
+              \qquad z_{ij} = \cos(a_i, b_j) / t + \text{bias}
 
-    divided by n^2 for the mean. The form of Zhai et al., "Sigmoid Loss for Language Image Pre-Training", 2023
-    (eq. 1), without their bias.
+    divided by n^2 for the mean. Zhai et al., "Sigmoid Loss for Language Image Pre-Training", 2023 (eq. 1). Without
+    their bias, the n - 1 false pairs of a row outweigh the true one, and the loss drives a and b apart.
 
     Args:
         a: [n, d] floating point.
         b: [n, d]; row i belongs to row i of ``a``.
         temperature: t > 0; a tensor with one element is learnt.
+        bias: one element, learnt; ``None`` is 0.
         block: rows of z held at once.
         reduction: ``"mean"`` or ``"sum"`` over the n^2 pairs.
 
@@ -94,7 +96,12 @@ def pairwise_bce(
     if reduction not in ("mean", "sum"):
         raise ValueError(f'reduction = {reduction!r} must be "mean" or "sum"')
     a, b, scale, dtype, _ = _prepare(a, b, temperature, True, block)
-    total = _AllPairs.apply(a, b, scale, _sigmoids, block, dtype, _learns(a, b, scale))
+    shift = a.new_zeros(()) if bias is None else bias.to(a).reshape(())
+
+    def slope(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
+        return _sigmoids(rows, z if bias is None else z.add_(shift.detach()))
+
+    total = _AllPairs.apply(a, b, scale, shift, slope, block, dtype, _learns(a, b, scale, shift))
     return total / len(a) ** 2 if reduction == "mean" else total
 
 
@@ -106,13 +113,23 @@ class _AllPairs(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, b: Tensor, scale: Tensor, slope: Slope, block: int, dtype: torch.dtype, learns: bool
+        ctx: Any,
+        a: Tensor,
+        b: Tensor,
+        scale: Tensor,
+        bias: Tensor,
+        slope: Slope,
+        block: int,
+        dtype: torch.dtype,
+        learns: bool,
     ) -> Tensor:
-        total = a.new_zeros(())
+        total, of_bias = a.new_zeros(()), a.new_zeros(())
         of_a, of_b, low_a, low_b = torch.empty_like(a), torch.zeros_like(b), a.to(dtype), b.to(dtype)
         for rows, z in _logits(a, b, scale, block, dtype):
             value, p = slope(rows, z)
             total += value
+            if ctx.needs_input_grad[3]:
+                of_bias += p.sum()
             if learns:
                 p = p.to(dtype)
                 with torch.autocast(a.device.type, enabled=False):
@@ -120,14 +137,14 @@ class _AllPairs(torch.autograd.Function):
                     of_b += torch.mm(p.T, low_a[rows]).to(b.dtype)
         if learns:
             of_scale = (of_a * a).sum()  # sum_ij p_ij <a_i, b_j>
-            ctx.save_for_backward(of_a.mul_(scale), of_b.mul_(scale), of_scale)
+            ctx.save_for_backward(of_a.mul_(scale), of_b.mul_(scale), of_scale, of_bias)
         return total
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        of_a, of_b, of_scale = ctx.saved_tensors
-        return grad * of_a, grad * of_b, grad * of_scale, None, None, None, None
+        of_a, of_b, of_scale, of_bias = ctx.saved_tensors
+        return grad * of_a, grad * of_b, grad * of_scale, grad * of_bias, None, None, None, None
 
 
 def _one_way(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,13 @@
 """Starts that need no training: what the encoders say, as it is."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError
+from ..core.errors import InputError, one_of
 from ..core.features import Features
 from ..training.learner import xavier
 
@@ -15,21 +17,33 @@ def content_mean(
 ) -> Embeddings:
     """The baseline "CLIP" of MMCPR (appendix B): an item starts as the mean of its text and image vectors.
 
+    Vectors of different widths have no mean: they are brought to a mean square length of 1 and put side by side,
+    which makes the inner product of two items the mean over their modalities.
+
     Args:
-        features: text and image vectors, [n_items, d] each.
+        features: text and image vectors, [n_items, d_m] each.
         dim: the vectors are reduced to so many dimensions by principal components; the paper does not say how.
-        users: ``"purchases"``: a user starts as the mean of the items bought in the training part; ``"random"``:
-            Xavier's values (the paper speaks of items only).
+        users: ``"purchases"``: a user starts as the mean of the items of the training part; ``"random"``: Xavier's
+            values (the paper speaks of items only).
         missing: see ``Features.filled``.
+
+    Raises:
+        InputError: for features without text and image, and for unknown words.
     """
+    one_of("users", users, ("purchases", "random"))
     parts = [features.filled(name, missing) for name in ("text", "image") if name in features.item]
     if not parts:
         raise InputError(f"A content start needs text or image vectors; the features hold {list(features.item)}.")
-    items = _principal(torch.stack(parts).mean(0), dim)
+    if len({part.shape[1] for part in parts}) == 1:
+        content = torch.stack(parts).mean(0)
+    else:
+        content = torch.cat([part / part.pow(2).sum(1).mean().sqrt().clamp(min=1e-12) for part in parts], 1)
+        content = content / math.sqrt(len(parts))
+    items = _principal(content, dim)
     if users == "purchases":
         pairs = torch.from_numpy(data.train)
-        bought = torch.zeros(data.n_users, dim).index_add_(0, pairs[:, 0], items[pairs[:, 1]])
-        vectors = bought / torch.bincount(pairs[:, 0], minlength=data.n_users).clamp(min=1).unsqueeze(1)
+        total = torch.zeros(data.n_users, dim).index_add_(0, pairs[:, 0], items[pairs[:, 1]])
+        vectors = total / torch.bincount(pairs[:, 0], minlength=data.n_users).clamp(min=1).unsqueeze(1)
     else:
         vectors = xavier(data.n_users, dim)
     return Embeddings(vectors, items, {"model": "content mean", "users": users, "missing": missing})

@@ -26,8 +26,8 @@ def slow_info_nce(a, b, *, temperature=0.1, symmetric=True, normalise=True, prod
     return (there + F.cross_entropy(z.T, own)) / 2 if symmetric else there
 
 
-def slow_pairwise_bce(a, b, *, temperature=0.1, reduction="mean", product=None) -> Tensor:
-    z = slow_logits(F.normalize(a), F.normalize(b), temperature, product)
+def slow_pairwise_bce(a, b, *, temperature=0.1, bias=0.0, reduction="mean", product=None) -> Tensor:
+    z = slow_logits(F.normalize(a), F.normalize(b), temperature, product) + bias
     return F.binary_cross_entropy_with_logits(z, torch.eye(len(a), device=a.device).to(z), reduction=reduction)
 
 
@@ -39,6 +39,7 @@ TWINS = [
         ("dot", info_nce, slow_info_nce, {"normalise": False}),
         ("bce-mean", pairwise_bce, slow_pairwise_bce, {}),
         ("bce-sum", pairwise_bce, slow_pairwise_bce, {"reduction": "sum"}),
+        ("bce-bias", pairwise_bce, slow_pairwise_bce, {"bias": torch.tensor(-2.0)}),
     ]
 ]
 PAIRS = pytest.mark.parametrize(("fast", "slow"), TWINS)
@@ -62,6 +63,20 @@ def value_and_gradients(loss, a: Tensor, b: Tensor, t: Tensor, **options) -> lis
 def test_value_and_gradients_equal_the_slow_twin(fast, slow, n, block, device):
     leaves = batch(n, device)
     torch.testing.assert_close(value_and_gradients(fast, *leaves, block=block), value_and_gradients(slow, *leaves))
+
+
+@DEVICES
+@pytest.mark.parametrize("block", [2, 64])
+def test_a_bias_is_learnt(block, device):
+    a, b, t = batch(7, device)
+    bias = torch.tensor([-1.5], dtype=torch.float64, device=device, requires_grad=True)
+    assert torch.autograd.gradcheck(
+        lambda *x: pairwise_bce(x[0], x[1], temperature=x[2], bias=x[3], block=block), [a, b, t, bias]
+    )
+    frozen = [x.detach() for x in (a, b, t)]  # the bias alone
+    (alone,) = torch.autograd.grad(pairwise_bce(*frozen[:2], temperature=frozen[2], bias=bias, block=block), bias)
+    (twin,) = torch.autograd.grad(slow_pairwise_bce(*frozen[:2], temperature=frozen[2], bias=bias), bias)
+    torch.testing.assert_close(alone, twin)
 
 
 @DEVICES
