@@ -1,6 +1,7 @@
 """The command line: ``mmlib run | sweep | report | data | audit | pair | params``."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,22 @@ examples:
   mmlib audit my-shop/ --html audit.html               leaks, copies, placeholders: what bends results
   mmlib params                                         all parameters of the pages
 """
+_WRITE = "Free some space or open it to writing, or name another place for results with MMLIB_OUTPUTS."
+_REMEDIES = {  # of what the system refuses; other errors of the system are errors of mmlib
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO), _WRITE),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "Open it to this user, or name another."),
+    **dict.fromkeys(
+        (errno.ENOTDIR, errno.EEXIST), "A file stands where a folder should; move it, or name another place."
+    ),
+    errno.EISDIR: "A folder stands where a file should; name a file.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.ELOOP: "The link leads back to itself; name the file.",
+}
+_EXTRAS = {  # whose packages may be missing
+    **dict.fromkeys(("jinja2", "joblib", "jupytext", "nbconvert", "nbformat", "papermill", "plotly"), "workbook"),
+    **dict.fromkeys(("platformdirs", "requests", "urllib3"), "fetch"),
+    **dict.fromkeys(("open_clip", "torchvision"), "encoders"),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,12 +48,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"mmlib: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("mmlib: stopped; the same command goes on from what is done.", file=sys.stderr)
-        return 130
     except BrokenPipeError:  # the reader, such as head, has gone
         sys.stderr.close()
         return 0
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in _EXTRAS:
+            raise
+        print(f"mmlib: {package} is not installed. Run: pip install 'mmlib[{_EXTRAS[package]}]'", file=sys.stderr)
+        return 2
+    except OSError as error:
+        if error.errno not in _REMEDIES:
+            raise
+        said = InputError(f"{error.filename or 'A file'}: {error.strerror}. {_REMEDIES[error.errno]}")
+        print(f"mmlib: {said}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"mmlib: memory ran out ({error}). Try a smaller catalogue, batch_size or dim.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("mmlib: stopped; the same command goes on from what is done.", file=sys.stderr)
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

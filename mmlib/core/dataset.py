@@ -15,6 +15,11 @@ from .errors import InputError, one_of
 from .files import digest, read_json, whole, write_json
 
 PARTS = ("train", "valid", "test")
+COLUMNS = {  # that every dataset has
+    "users": ("id",),
+    "items": ("id", "title", "text", "image", "category"),
+    "interactions": ("user", "item", "part"),
+}
 
 
 @dataclass(frozen=True)
@@ -152,17 +157,22 @@ class Dataset:
         hashes = {part: digest(pairs[part]) for part in PARTS}
         return SplitPassport(protocol, seed, {part: len(pairs[part]) for part in PARTS}, unseen, hashes)
 
-    @cached_property
-    def _parts(self) -> dict[str, np.ndarray]:
-        found = {}
-        user, item = (self.interactions[name].to_numpy(dtype=np.int64) for name in ("user", "item"))
-        n = max(1, self.n_items)
-        for what, ids, known in (("users", user, self.n_users), ("items", item, self.n_items)):
+    def _check_numbers(self) -> list[np.ndarray]:
+        """The interactions' users and items, [n] each, which must be numbers of rows of the other tables."""
+        numbers = [self.interactions[name].to_numpy(dtype=np.int64) for name in ("user", "item")]
+        for what, ids, known in zip(("users", "items"), numbers, (self.n_users, self.n_items)):
             if len(ids) and not 0 <= ids.min() <= ids.max() < known:
                 raise InputError(
                     f"{self.name}: interactions name {what} from {ids.min()} to {ids.max()}, but there are {known}; "
                     f"their numbers must be 0 to {known - 1}."
                 )
+        return numbers
+
+    @cached_property
+    def _parts(self) -> dict[str, np.ndarray]:
+        found = {}
+        user, item = self._check_numbers()
+        n = max(1, self.n_items)
         names = self.interactions["part"].to_numpy()
         for part in PARTS:
             own = names == part
@@ -203,16 +213,23 @@ class Dataset:
         """
         folder = Path(folder)
         about = read_json(folder / "dataset.json")
+        try:
+            passport = about["split"] and SplitPassport(**about["split"])
+            name, images, notes = about["name"], about["images"] and folder / about["images"], tuple(about["notes"])
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{folder / 'dataset.json'} is no saved dataset ({error}). Save it again.") from None
         tables = {}
-        for name in ("users", "items", "interactions"):
-            path = folder / f"{name}.parquet"
+        for table, columns in COLUMNS.items():
+            path = folder / f"{table}.parquet"
             try:
-                tables[name] = pd.read_parquet(path)
+                tables[table] = pd.read_parquet(path)
             except (OSError, ValueError) as error:
                 raise InputError(f"{path} cannot be read: {error}. Save the dataset again.") from None
-        images = about["images"] and (folder / about["images"])
-        split = about["split"] and SplitPassport(**about["split"])
-        return cls(about["name"], images=images or None, split=split or None, notes=tuple(about["notes"]), **tables)
+            if lacking := [column for column in columns if column not in tables[table]]:
+                raise InputError(f"{path} has no column {lacking[0]!r}. Save the dataset again.")
+        data = cls(name, images=images or None, split=passport or None, notes=notes, **tables)
+        data._check_numbers()
+        return data
 
     def summary(self) -> dict[str, Any]:
         """The facts that everyone asks for first, in reading order."""

@@ -15,6 +15,27 @@ from .errors import InputError
 from .files import digest, read_tensors, whole
 
 
+def check_vectors(name: str, values: Tensor, remedy: str) -> None:
+    """Refuse what is no table of vectors, [n, d] of finite floating-point numbers.
+
+    Args:
+        name: of what the vectors are, such as ``"item"``.
+        remedy: against NaN and infinity.
+
+    Raises:
+        InputError: with what was given instead, or the rows that are not finite.
+    """
+    if not isinstance(values, Tensor) or values.ndim != 2 or not values.shape[1] or not values.is_floating_point():
+        given = f"{values.dtype} {list(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
+        raise InputError(f"The {name} vectors must be a tensor [n, d] of floating-point numbers, not {given}.")
+    bad = ~torch.isfinite(values).all(dim=1)
+    if bad.any():
+        rows = bad.nonzero().flatten()[:5].tolist()
+        raise InputError(
+            f"{int(bad.sum())} of {len(values)} {name} vectors hold NaN or infinity (rows {rows} ...). {remedy}"
+        )
+
+
 @dataclass(frozen=True, repr=False)
 class Embeddings:
     """Vectors of users and items; score(u, i) = <u, i>.
@@ -30,15 +51,12 @@ class Embeddings:
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name, values in (("user", self.users), ("item", self.items)):
+            check_vectors(name, values, "Lower the learning rate of what made them.")
         if self.users.shape[1] != self.items.shape[1]:
             raise InputError(
                 f"Users have {self.users.shape[1]} dimensions, items {self.items.shape[1]}; they must agree."
             )
-        for name, values in (("user", self.users), ("item", self.items)):
-            if not torch.isfinite(values).all():
-                raise InputError(
-                    f"Some {name} vectors hold NaN or infinity; lower the learning rate of what made them."
-                )
 
     @property
     def dim(self) -> int:
@@ -63,6 +81,10 @@ class Embeddings:
         """Read what ``save`` wrote. Raises InputError when the file is missing."""
         path = Path(folder) / "embeddings.safetensors"
         tensors = read_tensors(path)
+        if set(tensors) != {"users", "items"}:
+            raise InputError(
+                f"{path} holds {', '.join(tensors)}, but embeddings are users and items. Name their folder."
+            )
         with safe_open(path, "pt") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
         return cls(**tensors, about=about)

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .embeddings import check_vectors
 from .errors import InputError, one_of
 from .files import digest, read_json, read_tensors, whole, write_json
 
@@ -34,16 +35,22 @@ class Features:
     about: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name, values in self.item.items() | ({("review", self.reviews)} if self.reviews is not None else set()):
-            bad = ~torch.isfinite(values).all(dim=1)
-            if bad.any():
-                rows = bad.nonzero().flatten()[:5].tolist()
-                raise InputError(
-                    f"{int(bad.sum())} of {len(values)} {name} vectors hold NaN or infinity (rows {rows} ...). "
-                    "Extract the features again, or mark those rows as missing in `present`."
-                )
-            if name in self.present and len(self.present[name]) != len(values):
-                raise InputError(f"present[{name!r}] has {len(self.present[name])} rows, item[{name!r}] {len(values)}.")
+        tables = self.item if self.reviews is None else {**self.item, "review": self.reviews}
+        for name, values in tables.items():
+            check_vectors(name, values, "Extract the features again, or mark those rows as missing in `present`.")
+        if not self.item or not set(self.item) <= set(self.present):
+            raise InputError(
+                f"Features need a modality, and `present` for each: item has {', '.join(self.item) or 'none'}, present "
+                f"{', '.join(self.present) or 'none'}."
+            )
+        n = len(next(iter(self.item.values())))
+        for name, values in self.item.items():
+            here = self.present[name]
+            if len(values) != n:
+                raise InputError(f"item[{name!r}] has {len(values)} rows, others {n}; every modality has one an item.")
+            if not isinstance(here, Tensor) or here.dtype != torch.bool or here.shape != (n,):
+                given = f"{here.dtype} {list(here.shape)}" if isinstance(here, Tensor) else type(here).__name__
+                raise InputError(f"present[{name!r}] must hold a bool for each of the {n} rows of item, not {given}.")
 
     def filled(self, modality: str, missing: str = "mean") -> Tensor:
         """The modality's vectors with the missing rows answered: [n_items, d].
@@ -101,6 +108,8 @@ class Features:
         about = read_json(Path(folder) / "features.json")
         tensors = read_tensors(Path(folder) / "features.safetensors")
         item = {name.removeprefix("item."): values for name, values in tensors.items() if name.startswith("item.")}
+        if lacking := [name for name in item if f"present.{name}" not in tensors]:
+            raise InputError(f"{folder}: the features lack present.{lacking[0]}; extract them again.")
         present = {name: tensors[f"present.{name}"] for name in item}
         return cls(item, present, tensors.get("reviews"), tensors.get("review_users"), **about)
 

@@ -55,7 +55,11 @@ def read_json(path: str | Path) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except RecursionError:
+        raise InputError(f"{path} is damaged: it is nested too deeply. Delete it and make it again.") from None
+    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
         raise InputError(f"{path} is damaged: {error}. Delete it and make it again.") from None
 
 

@@ -80,7 +80,12 @@ SERVERS: list[tuple[str, at.Answer, dict[str, Any], str]] = [
     ("an error of its own", at.status(500), {}, "500|server"),
     ("an answer without content", at.status(204, b""), {}, "r.json.gz"),
     ("a web page", at.page(), {}, "web page|html"),
-    ("a web page that calls itself a file", at.status(200, b"<html>Log in</html>", Content_Type="application/gzip"), {}, "r.json.gz"),
+    (
+        "a web page that calls itself a file",
+        at.status(200, b"<html>Log in</html>", Content_Type="application/gzip"),
+        {},
+        "r.json.gz",
+    ),
     ("nothing", at.file(b""), {}, "r.json.gz"),
     ("another file than published", at.file(BODY), {"sha256": "0" * 64}, "sha256"),
     ("another size than published", at.file(BODY), {"size": 5}, "bytes"),
@@ -93,12 +98,17 @@ SERVERS: list[tuple[str, at.Answer, dict[str, Any], str]] = [
     ("a stall", at.file(BODY, cut=20, ranges=False, stall=None), {}, "r.json.gz"),
     ("redirects without end", at.redirect("/loop"), {}, "redirect"),
     ("a redirect to a file of this machine", at.redirect("file:///etc/passwd"), {}, "file:|redirect"),
-    ("a redirect to the link-local address", at.redirect("http://169.254.169.254/latest/meta-data/"), {}, "169.254|private|redirect"),
+    (
+        "a redirect to the link-local address",
+        at.redirect("http://169.254.169.254/latest/meta-data/"),
+        {},
+        "169.254|private|redirect",
+    ),
     ("a redirect to a private address", at.redirect("http://10.0.0.1/x"), {}, "10.0.0.1|private|redirect"),
     ("a redirect to an address without a host", at.redirect("http:///x"), {}, "redirect|address|r.json.gz"),
     ("a redirect that is no address", at.redirect("::::"), {}, "redirect|address|r.json.gz"),
     ("an endless body of unknown length", lambda handler: _endless(handler), {}, "r.json.gz"),
-]  # fmt: skip
+]
 
 
 def _endless(handler: Any) -> None:
@@ -118,7 +128,7 @@ ARCHIVES: list[tuple[str, Content, str]] = [
     ("a member outside the folder", zipped(UP__x=b"x"), "outside"),
     ("a bomb", zipped(a=b"\0" * (64 << 20)), "a.zip"),
     ("nothing in it", zipped(), "a.zip"),
-]  # fmt: skip
+]
 
 MANIFESTS: list[tuple[str, Content, str]] = [
     ("broken", "{", "manifest.json"),
@@ -128,13 +138,40 @@ MANIFESTS: list[tuple[str, Content, str]] = [
 ]
 
 CASES = [
-    *[Case(f"the server sends {id}", bring, (says,), {}, served(answer, **known), NEW) for id, answer, known, says in SERVERS],
-    *[Case(f"archive: {id}", lambda here: unpack(here / "a.zip", here / "out", most=32 << 20), (says,), {"a.zip": content}) for id, content, says in ARCHIVES],
-    *[Case(f"manifest: {id}", bring, (says,), {"to/manifest.json": content}, served(at.file(BODY))) for id, content, says in MANIFESTS],
+    *[
+        Case(f"the server sends {id}", bring, (says,), {}, served(answer, **known), NEW)
+        for id, answer, known, says in SERVERS
+    ],
+    *[
+        Case(
+            f"archive: {id}",
+            lambda here: unpack(here / "a.zip", here / "out", most=32 << 20),
+            (says,),
+            {"a.zip": content},
+        )
+        for id, content, says in ARCHIVES
+    ],
+    *[
+        Case(f"manifest: {id}", bring, (says,), {"to/manifest.json": content}, served(at.file(BODY)))
+        for id, content, says in MANIFESTS
+    ],
     Case("the folder is a file", bring, ("to",), {"to": "x"}, served(at.file(BODY))),
-    Case("a file of another content is there", bring, ("r.json.gz",), {"to/r.json.gz": "x"}, served(at.file(BODY), sha256=hashlib.sha256(BODY).hexdigest())),
-    Case("nobody listens", lambda here: fetch.fetch("amazon/Closed", here / "to", patience=QUICK), ("127.0.0.1",), {}, lambda folder: _closed(), NEW),
-]  # fmt: skip
+    Case(
+        "a file of another content is there",
+        bring,
+        ("r.json.gz",),
+        {"to/r.json.gz": "x"},
+        served(at.file(BODY), sha256=hashlib.sha256(BODY).hexdigest()),
+    ),
+    Case(
+        "nobody listens",
+        lambda here: fetch.fetch("amazon/Closed", here / "to", patience=QUICK),
+        ("127.0.0.1",),
+        {},
+        lambda folder: _closed(),
+        NEW,
+    ),
+]
 
 
 @contextlib.contextmanager

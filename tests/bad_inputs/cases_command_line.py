@@ -19,7 +19,6 @@ VALUES: list[tuple[str, str, str]] = [
     ("lr", "fast", "float"),
     ("lr", "nan", "lr"),
     ("lr", "inf", "lr"),
-    
     ("lr", "1e400", "lr"),
     ("lr", "0", "lr"),
     ("lr", "-0.01", "lr"),
@@ -83,7 +82,6 @@ VALUES: list[tuple[str, str, str]] = [
     ("split", "", "split"),
     ("split", "9", "split"),
     ("split", "8:1:1:1", "split|8:1:1"),
-    
     ("split", "0:0:0", "split|8:1:1"),
     ("split", "nan:1:1", "split|8:1:1"),
     ("split", "inf:1:1", "split|8:1:1"),
@@ -127,10 +125,7 @@ NAMES = [
 ]
 
 CASES = [
-    *[
-        Case(f"-p {name} {_short(value)}", ("run", "-p", name, value), (name, says))
-        for name, value, says in VALUES
-    ],
+    *[Case(f"-p {name} {_short(value)}", ("run", "-p", name, value), (name, says)) for name, value, says in VALUES],
     *[Case(f"-p name {_short(name)!r}", ("run", "-p", name, "1"), (says,)) for name, says in NAMES],
     Case("no command", (), ("usage|command",)),
     Case("unknown command", ("rum", "params/toy.yaml"), ("rum", "run")),
@@ -141,10 +136,16 @@ CASES = [
     Case("folder in place of a file", ("run", "params"), ("params", "folder|directory"), {"params": None}),
     Case("empty file name", ("run", ""), ("file|folder|directory",)),
     Case("file name of 5,000 characters", ("run", "x" * 5000), ("file",)),
-    Case("file name with a zero byte", ("run", "a\0b"), ("file",)),
     Case("file below a file", ("run", "a.yaml/b.yaml"), ("a.yaml/b.yaml",), {"a.yaml": "epochs: 1\n"}),
-    Case("unreadable file", ("run", "a.yaml"), ("a.yaml", "permission|read"), {"a.yaml": "epochs: 1\n"}, locked("a.yaml")),
-    Case("link to itself in place of a file", ("run", "a.yaml"), ("a.yaml",), {"a.yaml": lambda path: path.symlink_to(path.name)}),
+    Case(
+        "unreadable file", ("run", "a.yaml"), ("a.yaml", "permission|read"), {"a.yaml": "epochs: 1\n"}, locked("a.yaml")
+    ),
+    Case(
+        "link to itself in place of a file",
+        ("run", "a.yaml"),
+        ("a.yaml",),
+        {"a.yaml": lambda path: path.symlink_to(path.name)},
+    ),
     Case("unknown page", ("run", "--pages", "99"), ("99", "04_recommend")),
     Case("misspelt page", ("run", "--pages", "04_recomend"), ("04_recommend",)),
     Case("empty page", ("run", "--pages", ""), ("page",)),
@@ -154,7 +155,9 @@ CASES = [
     Case("jobs x", ("sweep", "a.yaml", "--jobs", "x"), ("jobs",), {"a.yaml": "grid: {seed: [0, 1]}\n"}),
     Case("sweep without a file", ("sweep",), ("params|argument",)),
     Case("missing sweep", ("sweep", "none.yaml"), ("none.yaml",)),
-    Case("list and slurm", ("sweep", "a.yaml", "--list", "--slurm"), ("not allowed",), {"a.yaml": "grid: {seed: [0]}\n"}),
+    Case(
+        "list and slurm", ("sweep", "a.yaml", "--list", "--slurm"), ("not allowed",), {"a.yaml": "grid: {seed: [0]}\n"}
+    ),
     Case("report of nothing", ("report", "outputs/runs/none"), ("outputs/runs/none",)),
     Case("report of a file", ("report", "a"), ("a", "folder|run"), {"a": "x"}),
     Case("report of an empty folder", ("report", "a"), ("a", "metrics.json|run"), {"a": None}),
@@ -165,7 +168,13 @@ CASES = [
     Case("data of a name of 5,000 characters", ("data", "x" * 5000), ("folder|name",)),
     Case("data of a name with a zero byte", ("data", "a\0b"), ("folder|name|character",)),
     Case("data of an unreadable folder", ("data", "a"), ("a", "permission|read"), {"a/ratings.csv": CSV}, locked("a")),
-    Case("data of an unreadable table", ("data", "a"), ("ratings.csv", "permission|read"), {"a/ratings.csv": CSV}, locked("a/ratings.csv")),
+    Case(
+        "data of an unreadable table",
+        ("data", "a"),
+        ("ratings.csv", "permission|read"),
+        {"a/ratings.csv": CSV},
+        locked("a/ratings.csv"),
+    ),
     Case("data of an empty folder", ("data", "a"), ("a", "nothing|interactions"), {"a": None}),
     Case("data of the home folder", ("data", "~"), ("home",), {"home/notes.txt": "hello"}),
     Case("data with a second name", ("data", "a", "b"), ("fetch",), {"a/ratings.csv": CSV}),
@@ -175,9 +184,17 @@ CASES = [
     Case("fetch of an unknown name", ("data", "fetch", "amazon-2014/Bayb"), ("amazon-2014/Baby",)),
     Case("fetch of the empty name", ("data", "fetch", ""), ("name|catalogue",)),
     Case("fetch of a path", ("data", "fetch", "../../etc"), ("etc",)),
-    Case("fetch of pictures before the tables", ("data", "fetch", "amazon-2014/Baby", "--pictures-only"), ("amazon-2014/Baby", "pictures-only")),
+    Case(
+        "fetch of pictures before the tables",
+        ("data", "fetch", "amazon-2014/Baby", "--pictures-only"),
+        ("amazon-2014/Baby", "pictures-only"),
+    ),
     Case("audit of nothing", ("audit", "none"), ("none",)),
-    Case("audit to a folder", ("audit", "a", "--html", "b"), ("b", "folder|directory"), {"a/ratings.csv": CSV, "b": None}),
-    Case("audit to a place below a file", ("audit", "a", "--html", "b/c.html"), ("b",), {"a/ratings.csv": CSV, "b": "x"}),
+    Case(
+        "audit to a folder", ("audit", "a", "--html", "b"), ("b", "folder|directory"), {"a/ratings.csv": CSV, "b": None}
+    ),
+    Case(
+        "audit to a place below a file", ("audit", "a", "--html", "b/c.html"), ("b",), {"a/ratings.csv": CSV, "b": "x"}
+    ),
     Case("audit with a parameter of training", ("audit", "a", "-p", "lr", "1"), ("lr",), {"a/ratings.csv": CSV}),
-]  # fmt: skip
+]

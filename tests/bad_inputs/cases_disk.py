@@ -42,6 +42,10 @@ def failing(number: int) -> Iterator[None]:
         yield
 
 
+def _swept(runs: str, varying: str = "[]") -> str:
+    return f'{{"about": "", "varying": {varying}, "compare": {{}}, "runs": {runs}}}'
+
+
 SPACE = "space|full|large|write"
 TABLE: dict[str, Content] = {"a/ratings.csv": CSV}
 WRITES: list[tuple[str, Any, dict[str, Content], str]] = [
@@ -53,10 +57,15 @@ WRITES: list[tuple[str, Any, dict[str, Content], str]] = [
     ("embeddings", lambda here: vectors().save(here / "e"), {}, "embeddings"),
     ("a dataset", lambda here: data().save(here / "d"), {}, "parquet"),
     ("a page's record", lambda here: _page(here).record(number=5), {}, "metrics.json"),
-    ("the index of a sweep", ("report", "s"), {"s/sweep.json": '{"about": "", "varying": [], "compare": {}, "runs": [{"run": "x", "folder": "x", "parameters": {}, "error": ""}]}'}, "s"),
+    (
+        "the index of a sweep",
+        ("report", "s"),
+        {"s/sweep.json": _swept('[{"run": "x", "folder": "x", "parameters": {}, "error": ""}]')},
+        "s",
+    ),
     ("a run", ("run", "-p", "epochs", "1"), {}, "outputs"),
     ("a sweep", ("sweep", "s.yaml"), {"s.yaml": "grid: {seed: [0]}\n"}, "outputs"),
-]  # fmt: skip
+]
 
 
 def _page(here: Path) -> Any:
@@ -84,7 +93,6 @@ def _run(**changed: Any) -> Callable[[Path], None]:
             if content is not None:
                 where.write_bytes(content if isinstance(content, bytes) else content.encode())
 
-
     return make
 
 
@@ -95,7 +103,11 @@ RUNS: list[tuple[str, dict[str, Any], str]] = [
     ("metrics are not UTF-8", {"metrics": b"\xff\xfe{"}, "metrics.json"),
     ("metrics are nested without end", {"metrics": "[" * 100_000}, "metrics.json"),
     ("metrics name no pages", {"metrics": '{"metrics": {}, "seconds": 1}'}, "metrics.json|page"),
-    ("metrics of a page are text", {"metrics": '{"metrics": {"04_recommend": "x"}, "pages": {"04_recommend": 1}, "seconds": 1}'}, "metrics.json"),
+    (
+        "metrics of a page are text",
+        {"metrics": '{"metrics": {"04_recommend": "x"}, "pages": {"04_recommend": 1}, "seconds": 1}'},
+        "metrics.json",
+    ),
     ("parameters are missing", {"params": None}, "params.json"),
     ("parameters are broken", {"params": "{"}, "params.json"),
     ("parameters are a list", {"params": "[]"}, "params.json"),
@@ -104,10 +116,13 @@ RUNS: list[tuple[str, dict[str, Any], str]] = [
     ("a page is empty", {"page": ""}, "04_recommend.ipynb"),
     ("a page is a list", {"page": "[]"}, "04_recommend.ipynb"),
     ("a page is no notebook", {"page": '{"a": 1}'}, "04_recommend.ipynb"),
-    ("a page of a later form", {"page": '{"cells": 5, "metadata": {}, "nbformat": 99, "nbformat_minor": 0}'}, "04_recommend.ipynb"),
+    (
+        "a page of a later form",
+        {"page": '{"cells": 5, "metadata": {}, "nbformat": 99, "nbformat_minor": 0}'},
+        "04_recommend.ipynb",
+    ),
     ("the audit is not UTF-8", {"audit": b"\xff\xfe\xff"}, "audit.html"),
-    ("the machine's facts are broken", {"env": "{"}, "env.json"),
-]  # fmt: skip
+]
 SWEEPS: list[tuple[str, str, str]] = [
     ("broken", "{", "sweep.json"),
     ("empty", "", "sweep.json"),
@@ -116,17 +131,32 @@ SWEEPS: list[tuple[str, str, str]] = [
     ("without runs", '{"about": "", "varying": [], "compare": {}}', "sweep.json"),
     ("with no runs at all", '{"about": "", "varying": [], "compare": {}, "runs": []}', "sweep.json|no run"),
     ("with runs of text", '{"about": "", "varying": [], "compare": {}, "runs": ["a"]}', "sweep.json"),
-    ("with runs without folders", '{"about": "", "varying": [], "compare": {}, "runs": [{"run": "a", "parameters": {}}]}', "sweep.json"),
-    ("with a folder that is a number", '{"about": "", "varying": [], "compare": {}, "runs": [{"run": "a", "folder": 5, "parameters": {}, "error": ""}]}', "sweep.json"),
-    ("with text for what varies", '{"about": "", "varying": 5, "compare": {}, "runs": [{"run": "a", "folder": "x", "parameters": {}, "error": ""}]}', "sweep.json"),
-]  # fmt: skip
+    (
+        "with runs without folders",
+        '{"about": "", "varying": [], "compare": {}, "runs": [{"run": "a", "parameters": {}}]}',
+        "sweep.json",
+    ),
+    (
+        "with a folder that is a number",
+        _swept('[{"run": "a", "folder": 5, "parameters": {}, "error": ""}]'),
+        "sweep.json",
+    ),
+    (
+        "with text for what varies",
+        _swept('[{"run": "a", "folder": "x", "parameters": {}, "error": ""}]', "5"),
+        "sweep.json",
+    ),
+]
 
-PAGE = "# %% tags=[\"parameters\"]\nepochs: int = 3  # how long\n"
+PAGE = '# %% tags=["parameters"]\nepochs: int = 3  # how long\n'
 
 
 def pages(**files: Content) -> dict[str, Content]:
     """A project with these pages."""
-    return {"pyproject.toml": "", **{f"notebooks/{name.replace('__', '.')}": content for name, content in files.items()}}
+    return {
+        "pyproject.toml": "",
+        **{f"notebooks/{name.replace('__', '.')}": content for name, content in files.items()},
+    }
 
 
 NOTEBOOKS: list[tuple[str, tuple[str, ...], dict[str, Content], str]] = [
@@ -135,26 +165,67 @@ NOTEBOOKS: list[tuple[str, tuple[str, ...], dict[str, Content], str]] = [
     ("a page with two cells of parameters", ("params",), pages(**{"00_a__py": PAGE + PAGE}), "00_a.py"),
     ("a parameter assigned twice", ("params",), pages(**{"00_a__py": PAGE + "epochs: int = 4\n"}), "epochs"),
     ("a parameter without a type", ("params",), pages(**{"00_a__py": PAGE + "lr = 4\n"}), "00_a.py, line 3"),
-    ("a parameter that is computed", ("params",), pages(**{"00_a__py": PAGE + "lr: float = 1 / 3\n"}), "00_a.py, line 3"),
+    (
+        "a parameter that is computed",
+        ("params",),
+        pages(**{"00_a__py": PAGE + "lr: float = 1 / 3\n"}),
+        "00_a.py, line 3",
+    ),
     ("a parameter of an unknown type", ("params",), pages(**{"00_a__py": PAGE + "lr: complex = 1\n"}), "lr|complex"),
-    ("a parameter with a default of another type", ("params",), pages(**{"00_a__py": PAGE + "lr: float = 'x'\n"}), "lr"),
-    ("two pages that disagree", ("params",), pages(**{"00_a__py": PAGE, "01_b__py": PAGE.replace("3", "4")}), "epochs.*00_a.*01_b"),
+    (
+        "a parameter with a default of another type",
+        ("params",),
+        pages(**{"00_a__py": PAGE + "lr: float = 'x'\n"}),
+        "lr",
+    ),
+    (
+        "two pages that disagree",
+        ("params",),
+        pages(**{"00_a__py": PAGE, "01_b__py": PAGE.replace("3", "4")}),
+        "epochs.*00_a.*01_b",
+    ),
     ("a page that is not UTF-8", ("params",), pages(**{"00_a__py": PAGE.encode() + b"# \xff\xfe\n"}), "00_a.py"),
     ("a page with a zero byte", ("params",), pages(**{"00_a__py": PAGE + "x: int = 1\0\n"}), "00_a.py"),
     ("a page that is a folder", ("params",), pages(**{"00_a__py/x": "x"}), "00_a.py"),
     ("a notebook that was never made", ("run", "-p", "epochs", "5"), pages(**{"00_a__py": PAGE}), "00_a.*mmlib pair"),
-    ("an edited notebook whose text is older", ("pair",), pages(**{"00_a__py": PAGE, "00_a__ipynb": lambda path: _edited(path)}), "00_a.ipynb.*--back"),
+    (
+        "an edited notebook whose text is older",
+        ("pair",),
+        pages(**{"00_a__py": PAGE, "00_a__ipynb": lambda path: _edited(path)}),
+        "00_a.ipynb.*--back",
+    ),
     ("a broken notebook", ("pair", "--back"), pages(**{"00_a__py": PAGE, "00_a__ipynb": "{broken"}), "00_a.ipynb"),
     ("a notebook that is a list", ("pair", "--back"), pages(**{"00_a__py": PAGE, "00_a__ipynb": "[]"}), "00_a.ipynb"),
-    ("a newer broken notebook", ("pair",), pages(**{"00_a__py": PAGE, "00_a__ipynb": lambda path: _newer(path, "{broken")}), "00_a.ipynb"),
-    ("a notebook that is not UTF-8", ("pair", "--check"), pages(**{"00_a__py": PAGE, "00_a__ipynb": b"\xff\xfe\xff"}), "00_a.ipynb"),
-]  # fmt: skip
+    (
+        "a newer broken notebook",
+        ("pair",),
+        pages(**{"00_a__py": PAGE, "00_a__ipynb": lambda path: _newer(path, "{broken")}),
+        "00_a.ipynb",
+    ),
+    (
+        "a notebook that is not UTF-8",
+        ("pair", "--check"),
+        pages(**{"00_a__py": PAGE, "00_a__ipynb": b"\xff\xfe\xff"}),
+        "00_a.ipynb",
+    ),
+]
 
 
 def _edited(path: Path) -> None:
     import json
 
-    page = {"cells": [{"cell_type": "code", "execution_count": None, "id": "a", "metadata": {}, "outputs": [], "source": "my work"}]}
+    page = {
+        "cells": [
+            {
+                "cell_type": "code",
+                "execution_count": None,
+                "id": "a",
+                "metadata": {},
+                "outputs": [],
+                "source": "my work",
+            }
+        ]
+    }
     _newer(path, json.dumps(page | {"metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
 
 
@@ -177,23 +248,67 @@ MISSING: list[tuple[str, Any, dict[str, Content], str]] = [
     ("jupytext", ("pair",), pages(**{"00_a__py": PAGE}), "jupytext.*pip install"),
     ("nbformat", ("pair",), pages(**{"00_a__py": PAGE}), "nbformat.*pip install"),
     ("jupytext", ("pair", "--back"), pages(**{"00_a__py": PAGE, "00_a__ipynb": "{}"}), "jupytext.*pip install"),
-    ("joblib", ("sweep", "s.yaml"), {"s.yaml": "grid: {seed: [0]}\n"}, "joblib.*pip install"),
-    ("plotly", ("audit", "a", "--no-pictures", "--html", "b.html"), TABLE, "plotly.*pip install"),
     ("jinja2", ("report", "r"), {"r/.": _run()}, "jinja2.*pip install"),
     ("requests", ("data", "fetch", "movielens/100k", "--folder", "to"), {}, "requests.*pip install"),
     ("duckdb", ("data", "a"), TABLE, "duckdb.*pip install"),
-]  # fmt: skip
+]
 
 CASES = [
-    *[Case(f"full disk: {id}", call, (says, SPACE), files, full_disk(), new=r"^outputs/cache/.*work|log.txt|^outputs/runs") for id, call, files, says in WRITES],
-    *[Case(f"no room: {id}", call, ("space", "mmlib|out|s|f|e|d"), files, no_space, new=r"^outputs/cache/.*work|log.txt") for id, call, files, says in WRITES],
-    *[Case(f"read-only disk: {id}", call, ("read-only",), files, read_only, new=r"^outputs/cache/.*work|log.txt") for id, call, files, says in WRITES],
-    *[Case(f"closed folder: {id}", call, ("permission",), {**files, "outputs/x": ""}, locked("outputs", mode=0o500)) for id, call, files, says in WRITES if says == "outputs"],
-    Case("platformdirs is not installed: data fetch", ("data", "fetch", "movielens/100k"), ("MMLIB_DATA",), {}, no_place),
+    *[
+        Case(
+            f"full disk: {id}",
+            call,
+            (says, SPACE),
+            files,
+            full_disk(),
+            new=r"^outputs/cache/.*work|log.txt|^outputs/runs",
+        )
+        for id, call, files, says in WRITES
+    ],
+    *[
+        Case(
+            f"no room: {id}",
+            call,
+            ("space", "mmlib|out|s|f|e|d"),
+            files,
+            no_space,
+            new=r"^outputs/cache/.*work|log.txt",
+        )
+        for id, call, files, says in WRITES
+    ],
+    *[
+        Case(f"read-only disk: {id}", call, ("read-only",), files, read_only, new=r"^outputs/cache/.*work|log.txt")
+        for id, call, files, says in WRITES
+    ],
+    *[
+        Case(f"closed folder: {id}", call, ("permission",), {**files, "outputs/x": ""}, locked("outputs", mode=0o500))
+        for id, call, files, says in WRITES
+        if says == "outputs"
+    ],
+    Case(
+        "platformdirs is not installed: data fetch", ("data", "fetch", "movielens/100k"), ("MMLIB_DATA",), {}, no_place
+    ),
     Case("outputs is a file", ("run", "-p", "epochs", "1"), ("outputs",), {"outputs": "x"}),
-    Case("outputs is a file, for mm.load", lambda here: mm.load(str(here / "a")), ("outputs",), TABLE | {"outputs": "x"}),
-    *[Case(f"report of a run: {id}", ("report", "r"), (says,), {"r/.": _run(**changed)}, new="^r/$") for id, changed, says in RUNS],
-    *[Case(f"report of a sweep: {id}", ("report", "s"), (says,), {"s/sweep.json": content}) for id, content, says in SWEEPS],
+    Case(
+        "outputs is a file, for mm.load", lambda here: mm.load(str(here / "a")), ("outputs",), TABLE | {"outputs": "x"}
+    ),
+    *[
+        Case(f"report of a run: {id}", ("report", "r"), (says,), {"r/.": _run(**changed)}, new="^r/$")
+        for id, changed, says in RUNS
+    ],
+    *[
+        Case(f"report of a sweep: {id}", ("report", "s"), (says,), {"s/sweep.json": content})
+        for id, content, says in SWEEPS
+    ],
     *[Case(f"pages: {id}", words, (f"(?s){says}",), files) for id, words, files, says in NOTEBOOKS],
-    *[Case(f"{package} is not installed: {'mm' if callable(call) else ' '.join(call[:2])}", call, (says,), files, without(package)) for package, call, files, says in MISSING],
-]  # fmt: skip
+    *[
+        Case(
+            f"{package} is not installed: {'mm' if callable(call) else ' '.join(call[:2])}",
+            call,
+            (says,),
+            files,
+            without(package),
+        )
+        for package, call, files, says in MISSING
+    ],
+]

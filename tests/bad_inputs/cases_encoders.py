@@ -55,7 +55,6 @@ def spoilt(change: Callable[[Path], Any]) -> Callable[[Path], None]:
         shutil.copytree(saved(), path.parent, dirs_exist_ok=True)
         change(path.parent)
 
-
     return make
 
 
@@ -84,7 +83,10 @@ def holed(folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     weights = load_file(folder / WEIGHTS)
-    save_file({name: values + float("nan") if values.is_floating_point() else values for name, values in weights.items()}, folder / WEIGHTS)
+    save_file(
+        {name: values + float("nan") if values.is_floating_point() else values for name, values in weights.items()},
+        folder / WEIGHTS,
+    )
 
 
 def renamed(folder: Path) -> None:
@@ -108,17 +110,35 @@ FOLDERS: list[tuple[str, dict[str, Content], str]] = [
     ("configuration with another hash", {"e/.": spoilt(config(checkpoint="0000"))}, "hash|checkpoint"),
     ("weights are no safetensors", {"e/.": spoilt(lambda folder: (folder / WEIGHTS).write_bytes(b"x" * 99))}, "e"),
     ("weights are empty", {"e/.": spoilt(lambda folder: (folder / WEIGHTS).write_bytes(b""))}, "e"),
-    ("weights are cut off", {"e/.": spoilt(lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-999]))}, "e"),
+    (
+        "weights are cut off",
+        {"e/.": spoilt(lambda folder: (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-999]))},
+        "e",
+    ),
     ("weights of another model", {"e/.": spoilt(renamed)}, "e"),
     ("weights are a pickle that runs a command", {"e/.": spoilt(pickled)}, "e"),
     ("weights hold NaN", {"e/.": spoilt(holed)}, "NaN|hash|weights"),
-]  # fmt: skip
+]
 
 NAMES: list[tuple[str, str]] = [
-    ("", "small"), ("smal", "small"), ("ViT-B-99/openai", "ViT-B"), ("ViT-B-32", "ViT-B-32/openai|tag"), ("ViT-B-32/", "ViT-B-32/openai|tag"), ("ViT-B-32/opanai", "openai"),
-    ("/", "small"), ("../../etc/passwd", "etc"), ("local-dir:", "folder"), ("local-dir:none", "none"), ("hf-hub:", "hf-hub"), ("hf-hub:nobody/nothing", "nobody/nothing"),
-    ("hf-hub:../../x", "hf-hub"), ("x" * 5000, "encoder"), ("a\0b", "encoder"), ("ViT-B-32/openai/more", "encoder"), ("e", "local-dir:e"),
-]  # fmt: skip
+    ("", "small"),
+    ("smal", "small"),
+    ("ViT-B-99/openai", "ViT-B"),
+    ("ViT-B-32", "ViT-B-32/openai|tag"),
+    ("ViT-B-32/", "ViT-B-32/openai|tag"),
+    ("ViT-B-32/opanai", "openai"),
+    ("/", "small"),
+    ("../../etc/passwd", "etc"),
+    ("local-dir:", "folder"),
+    ("local-dir:none", "none"),
+    ("hf-hub:", "hf-hub"),
+    ("hf-hub:nobody/nothing", "nobody/nothing"),
+    ("hf-hub:../../x", "hf-hub"),
+    ("x" * 5000, "encoder"),
+    ("a\0b", "encoder"),
+    ("ViT-B-32/openai/more", "encoder"),
+    ("e", "local-dir:e"),
+]
 
 
 @contextlib.contextmanager
@@ -178,27 +198,62 @@ def _short(name: str) -> str:
 CASES = [
     *[Case(f"name {_short(name)}", load(name), (says,), {"e/a.png": "x"}, offline) for name, says in NAMES],
     *[Case(f"local-dir: {id}", load("local-dir:e"), (says,), files, offline) for id, files, says in FOLDERS],
-    *[Case(f"tokenizer's package is missing for {name}", load(name), ("transformers", "pip install"), {}, no_tokenizers)
-      for name in ("ViT-B-16-SigLIP/webli", "ViT-SO400M-14-SigLIP-384/webli", "roberta-ViT-B-32/laion2b_s12b_b32k", "xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k")],
+    *[
+        Case(
+            f"tokenizer's package is missing for {name}", load(name), ("transformers", "pip install"), {}, no_tokenizers
+        )
+        for name in (
+            "ViT-B-16-SigLIP/webli",
+            "ViT-SO400M-14-SigLIP-384/webli",
+            "roberta-ViT-B-32/laion2b_s12b_b32k",
+            "xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k",
+        )
+    ],
     Case("open_clip is missing", load("small"), ("open_clip", "pip install"), {}, without("open_clip")),
-    Case("load with an unknown precision", lambda here: mm.encoders.load("small", precision="fp8"), ("precision", "fp16")),
+    Case(
+        "load with an unknown precision", lambda here: mm.encoders.load("small", precision="fp8"), ("precision", "fp16")
+    ),
     Case("load with no width", lambda here: mm.encoders.load("small", dim=0), ("dim",)),
-    Case("load with a width that is text", lambda here: mm.encoders.load("small", dim="wide"), ("dim",)),  # type: ignore[arg-type]
+    Case("load with a width that is text", lambda here: mm.encoders.load("small", dim="wide"), ("dim",)),
     Case("load with an unknown device", lambda here: mm.encoders.load("small", device="gpu"), ("device|gpu",)),
     Case("load with a negative seed", lambda here: mm.encoders.load("small", seed=2**64), ("seed",)),
     Case("encoder that is never trained", encoder(epochs=0), ("epochs",)),
     Case("encoder with negative epochs", encoder(epochs=-1), ("epochs",)),
     Case("encoder at no learning rate", encoder(epochs=1, lr=0), ("lr",), PICTURES, new="^outputs/cache/.*work/"),
-    Case("encoder at a NaN learning rate", encoder(epochs=1, lr=float("nan")), ("lr",), PICTURES, new="^outputs/cache/.*work/"),
-    Case("encoder in batches of nothing", encoder(epochs=1, batch_size=0), ("batch_size",), PICTURES, new="^outputs/cache/.*work/"),
-    Case("encoder for a catalogue without pictures", lambda here: mm.encoder(cases_library.data(), "small", epochs=1), ("picture|image",)),
+    Case(
+        "encoder at a NaN learning rate",
+        encoder(epochs=1, lr=float("nan")),
+        ("lr",),
+        PICTURES,
+        new="^outputs/cache/.*work/",
+    ),
+    Case(
+        "encoder in batches of nothing",
+        encoder(epochs=1, batch_size=0),
+        ("batch_size",),
+        PICTURES,
+        new="^outputs/cache/.*work/",
+    ),
+    Case(
+        "encoder for a catalogue without pictures",
+        lambda here: mm.encoder(cases_library.data(), "small", epochs=1),
+        ("picture|image",),
+    ),
     Case("extract in batches of nothing", extract(batch_size=0), ("batch_size",)),
     Case("extract by no workers", extract(workers=-1), ("workers",)),
     Case("extract at an unknown precision", extract(precision="fp8"), ("precision",)),
-    Case("extract of a catalogue without content", lambda here: mm.encoders.extract(_bare(), tiny()), ("neither|nothing",)),
-    Case("extract of pictures none of which can be read", lambda here: mm.encoders.extract(_pictured(here), tiny()), ("picture|image", r"\.png|i0|read"),
-         {f"pics/{n}.png": b"no picture" for n in range(20)}),
-]  # fmt: skip
+    Case(
+        "extract of a catalogue without content",
+        lambda here: mm.encoders.extract(_bare(), tiny()),
+        ("neither|nothing",),
+    ),
+    Case(
+        "extract of pictures none of which can be read",
+        lambda here: mm.encoders.extract(_pictured(here), tiny()),
+        ("picture|image", r"\.png|i0|read"),
+        {f"pics/{n}.png": b"no picture" for n in range(20)},
+    ),
+]
 
 
 def _bare() -> Any:

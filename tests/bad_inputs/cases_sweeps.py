@@ -19,8 +19,15 @@ FILES: list[tuple[str, str, str]] = [
     ("grid of a value out of range", "grid: {lr: [0.1, -0.1]}\n", "lr"),
     ("grid of an unknown recommender", "grid: {recommender: [bpr, bprr]}\n", "bprr"),
     ("grid of a bad split", "grid: {split: ['8:1:1', '8:1']}\n", "split|8:1"),
-    ("grid of a million runs", "grid: {seed: [" + ", ".join(map(str, range(1000))) + "], split_seed: ["
-     + ", ".join(map(str, range(1000))) + "]}\n", "1,000,000"),
+    (
+        "grid of a million runs",
+        "grid: {seed: ["
+        + ", ".join(map(str, range(1000)))
+        + "], split_seed: ["
+        + ", ".join(map(str, range(1000)))
+        + "]}\n",
+        "1,000,000",
+    ),
     ("fixed is a list", "fixed: [epochs]\ngrid: {seed: [0]}\n", "fixed"),
     ("fixed is text", "fixed: epochs\ngrid: {seed: [0]}\n", "fixed"),
     ("fixed of an unknown parameter", "fixed: {epohcs: 1}\ngrid: {seed: [0]}\n", "epochs"),
@@ -58,19 +65,45 @@ FILES: list[tuple[str, str, str]] = [
     ("compare with an unknown key", "grid: {seed: [0], start: [random, content]}\ncompare: {varry: start}\n", "vary"),
     ("compare with a number as a key", "grid: {seed: [0]}\ncompare: {5: 1, vary: start}\n", "compare"),
     ("compare of what does not vary", "grid: {start: [random, content]}\ncompare: {vary: lr, baseline: 0.1}\n", "lr"),
-    ("compare of an unknown parameter", "grid: {start: [random, content]}\ncompare: {vary: strat, baseline: random}\n", "start"),
-    ("compare with a baseline that no run has", "grid: {start: [random, content]}\ncompare: {vary: start, baseline: mmcpr}\n", "mmcpr"),
-    ("compare by a metric that no run has", "grid: {start: [random, content]}\npages: ['04']\n"
-     "compare: {vary: start, baseline: random, metric: recall@7}\n", "recall@7"),
-    ("compare by a misspelt metric", "grid: {start: [random, content]}\npages: ['04']\n"
-     "compare: {vary: start, baseline: random, metric: recal@20}\n", "recal@20"),
+    (
+        "compare of an unknown parameter",
+        "grid: {start: [random, content]}\ncompare: {vary: strat, baseline: random}\n",
+        "start",
+    ),
+    (
+        "compare with a baseline that no run has",
+        "grid: {start: [random, content]}\ncompare: {vary: start, baseline: mmcpr}\n",
+        "mmcpr",
+    ),
+    (
+        "compare by a metric that no run has",
+        "grid: {start: [random, content]}\npages: ['04']\ncompare: {vary: start, baseline: random, metric: recall@7}\n",
+        "recall@7",
+    ),
+    (
+        "compare by a misspelt metric",
+        "grid: {start: [random, content]}\npages: ['04']\ncompare: {vary: start, baseline: random, metric: recal@20}\n",
+        "recal@20",
+    ),
     ("compare by a list", "grid: {start: [random, content]}\ncompare: {vary: start, metric: [a]}\n", "metric"),
-    ("compare within text", "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
-     "compare: {vary: start, baseline: random, within: lr}\n", "within"),
-    ("compare within what is unknown", "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
-     "compare: {vary: start, baseline: random, within: [lrr, lr]}\n", "lrr"),
-    ("compare while another parameter varies", "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
-     "compare: {vary: start, baseline: random, within: []}\n", "lr"),
+    (
+        "compare within text",
+        "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
+        "compare: {vary: start, baseline: random, within: lr}\n",
+        "within",
+    ),
+    (
+        "compare within what is unknown",
+        "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
+        "compare: {vary: start, baseline: random, within: [lrr, lr]}\n",
+        "lrr",
+    ),
+    (
+        "compare while another parameter varies",
+        "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
+        "compare: {vary: start, baseline: random, within: []}\n",
+        "lr",
+    ),
     ("choose is text", "grid: {lr: [0.1, 0.2]}\nchoose: lr\n", "choose"),
     ("choose is a list", "grid: {lr: [0.1, 0.2]}\nchoose: [lr]\n", "choose"),
     ("choose over text", "grid: {lr: [0.1, 0.2]}\nchoose: {over: lr}\n", "over"),
@@ -80,15 +113,37 @@ FILES: list[tuple[str, str, str]] = [
     ("choose with a number as a key", "grid: {lr: [0.1, 0.2]}\nchoose: {over: [lr], 5: x, z: 1}\n", "choose"),
     ("choose over what does not vary", "grid: {lr: [0.1, 0.2]}\npages: ['04']\nchoose: {over: [l2]}\n", "l2"),
     ("choose over the seed", "grid: {lr: [0.1, 0.2], seed: [0, 1]}\npages: ['04']\nchoose: {over: [seed]}\n", "seed"),
-    ("choose over what is compared", "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
-     "choose: {over: [start]}\ncompare: {vary: start, baseline: random}\n", "start"),
+    (
+        "choose over what is compared",
+        "grid: {start: [random, content], lr: [0.1, 0.2]}\npages: ['04']\n"
+        "choose: {over: [start]}\ncompare: {vary: start, baseline: random}\n",
+        "start",
+    ),
     ("choose over the split", "grid: {split: ['8:1:1', '7:1:2']}\npages: ['04']\nchoose: {over: [split]}\n", "split"),
-    ("choose by a page that reads the test part", "grid: {lr: [0.1, 0.2]}\npages: ['00']\nchoose: {over: [lr]}\n", "part"),
-    ("choose with the part given", "fixed: {part: valid}\ngrid: {lr: [0.1, 0.2]}\npages: ['04']\nchoose: {over: [lr]}\n", "part"),
-    ("choose by a metric that no run has", "grid: {lr: [0.1, 0.2]}\npages: ['04']\nchoose: {over: [lr], metric: recall@7}\n", "recall@7"),
-    ("choose with other seeds for each value", "grid: {lr: [0.1, 0.2], seed: [0, 1]}\npages: ['04']\n"
-     "skip: [{lr: 0.1, seed: 1}]\nchoose: {over: [lr]}\n", "seed"),
-]  # fmt: skip
+    (
+        "choose by a page that reads the test part",
+        "grid: {lr: [0.1, 0.2]}\npages: ['00']\nchoose: {over: [lr]}\n",
+        "part",
+    ),
+    (
+        "choose with the part given",
+        "fixed: {part: valid}\ngrid: {lr: [0.1, 0.2]}\npages: ['04']\nchoose: {over: [lr]}\n",
+        "part",
+    ),
+    (
+        "choose by a metric that no run has",
+        "grid: {lr: [0.1, 0.2]}\npages: ['04']\nchoose: {over: [lr], metric: recall@7}\n",
+        "recall@7",
+    ),
+    (
+        "choose with other seeds for each value",
+        "grid: {lr: [0.1, 0.2], seed: [0, 1]}\npages: ['04']\nskip: [{lr: 0.1, seed: 1}]\nchoose: {over: [lr]}\n",
+        "seed",
+    ),
+]
 
 BESIDE = {"other.yaml": "grid: {seed: [0, 1]}\n", "broken.yaml": "k: [1\n"}
-CASES = [Case(id, ("sweep", "s.yaml", "--list"), (says, r"s\.yaml"), BESIDE | {"s.yaml": content}) for id, content, says in FILES]
+CASES = [
+    Case(id, ("sweep", "s.yaml", "--list"), (says, r"s\.yaml"), BESIDE | {"s.yaml": content})
+    for id, content, says in FILES
+]

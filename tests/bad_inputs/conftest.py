@@ -16,7 +16,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MMLIB_NOTEBOOKS", raising=False)
     monkeypatch.delenv("MMLIB_RUN", raising=False)
-    for name, place in (("MMLIB_OUTPUTS", "outputs"), ("MMLIB_DATA", "data"), ("HOME", "home"), ("HF_HUB_OFFLINE", "1")):
+    for name, place in (
+        ("MMLIB_OUTPUTS", "outputs"),
+        ("MMLIB_DATA", "data"),
+        ("HOME", "home"),
+        ("HF_HUB_OFFLINE", "1"),
+    ):
         monkeypatch.setenv(name, place if name == "HF_HUB_OFFLINE" else str(folder / place))
 
     def executed(*_: object, **__: object) -> None:
@@ -27,7 +32,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
     addresses = socket.getaddrinfo
     local = ("127.0.0.1", "localhost", None)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *a, **k: (addresses if host in local else nowhere)(host, *a, **k))
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *a, **k: (addresses if host in local else nowhere)(host, *a, **k)
+    )
     monkeypatch.setattr(papermill, "execute_notebook", executed)
     yield folder
     shutil.rmtree(tmp_path, ignore_errors=True)

@@ -20,8 +20,11 @@ from mmlib.core.errors import InputError
 
 SECONDS = 8.0  # a case that is refused takes well below one; the rest is for a busy machine
 LINES, LENGTH = 12, 2500  # of a message: a user reads no more
-RATINGS = [(f"u{user}", f"i{(user * 3 + step) % 9}", 1 + step % 5, 1_600_000_000 + 86_400 * step)
-           for user in range(6) for step in range(5)]  # fmt: skip
+RATINGS = [
+    (f"u{user}", f"i{(user * 3 + step) % 9}", 1 + step % 5, 1_600_000_000 + 86_400 * step)
+    for user in range(6)
+    for step in range(5)
+]
 HEADER = "userId,itemId,rating,timestamp\n"
 CSV = HEADER + "".join(",".join(map(str, row)) + "\n" for row in RATINGS)
 ITEMS = "itemId,title,category\n" + "".join(f"i{item},Item {item},c{item % 2}\n" for item in range(9))
@@ -191,13 +194,14 @@ def full_disk(after: int = 0) -> Callable[[Path], contextlib.AbstractContextMana
 
 def without(*modules: str) -> Callable[[Path], contextlib.AbstractContextManager[None]]:
     """These packages are not installed."""
+
     @contextlib.contextmanager
     def context(folder: Path) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             for name in [name for name in sys.modules if name.split(".")[0] in modules]:
                 patch.delitem(sys.modules, name)
             for name in modules:
-                patch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
+                patch.setitem(sys.modules, name, None)
             yield
 
     return context

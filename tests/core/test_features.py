@@ -54,7 +54,7 @@ def test_reviews_are_averaged_by_user_and_silence_is_told() -> None:
 
 
 def test_presence_must_fit() -> None:
-    with pytest.raises(InputError, match=r"present\['text'\] has 4 rows"):
+    with pytest.raises(InputError, match=r"present\['text'\] must hold a bool for each of the 5 rows"):
         make(present={"text": torch.ones(4, dtype=torch.bool), "image": torch.ones(5, dtype=torch.bool)})
 
 
