@@ -21,6 +21,7 @@ from ..kernels import co_occurrence as cooccur
 from ..kernels import neighbours as nearest
 from .dataset import Dataset
 from .errors import InputError, one_of
+from .files import digest
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")  # what is used here is tested here
 
@@ -135,6 +136,13 @@ class Graph:
             if torch.equal(indptr, own_indptr) and torch.equal(row, own_col) and torch.allclose(weight, self.weight):
                 return self.csr
         return _sparse(indptr, row, weight, self.n_cols, self.n_rows)
+
+    @cached_property
+    def key(self) -> str:
+        """A short hash of all edges, weights and sizes."""
+        return digest(
+            self.row.cpu().numpy(), self.col.cpu().numpy(), self.weight.cpu().numpy(), self.n_rows, self.n_cols
+        )
 
     def summary(self) -> dict[str, Any]:
         """Size and degrees, in reading order."""

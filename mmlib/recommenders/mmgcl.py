@@ -14,6 +14,7 @@ from ..core.graph import Graph
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit
 from ..training.learner import Batch, xavier
+from .latent import NOT_OPTIONS
 from .losses import bpr, once
 from .modal import ModalGCN
 
@@ -85,7 +86,7 @@ class MMGCL(ModalGCN):
         start_scale: str = "keep",
         start_centre: bool = False,
     ) -> None:
-        options = dict(locals())
+        options = {name: value for name, value in locals().items() if name not in NOT_OPTIONS}
         one_of("contrast", contrast, ("views", "official"))
         one_of("edges", edges, ("each", "shared"))
         if not 0 <= edge_dropout < 1 or temperature <= 0:

@@ -12,6 +12,7 @@ from ..core.errors import InputError, one_of
 from ..core.features import Features
 from ..kernels.contrast import info_nce
 from ..training.learner import Batch
+from .latent import NOT_OPTIONS
 from .losses import bpr, once
 from .modal import ModalGCN
 
@@ -85,7 +86,7 @@ class SLMRec(ModalGCN):
         start_scale: str = "keep",
         start_centre: bool = False,
     ) -> None:
-        options = dict(locals())
+        options = {name: value for name, value in locals().items() if name not in NOT_OPTIONS}
         one_of("main", main, ("infonce", "bpr"))
         one_of("dropout_of", dropout_of, ("features", "layers"))
         one_of("sides", sides, ("items", "both"))

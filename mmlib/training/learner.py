@@ -1,30 +1,30 @@
 """What everything that learns from interactions shares: batches, options, and being movable."""
 
-import inspect
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.files import digest
 from ..core.graph import Graph
 from ..kernels import sample
+from .arguments import Arguments, options_of, recorded
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Training purchases with sampled items that their users did not buy.
+    """Training interactions with sampled items that their users have not.
 
     Args:
         users: [b] int64.
-        positives: [b] int64, the items bought.
-        negatives: [b, count] int64, uniform over the items not bought in the training part.
+        positives: [b] int64, the items of the interactions.
+        negatives: [b, count] int64, uniform over the items that the user has not in the training part.
     """
 
     users: Tensor
@@ -32,29 +32,41 @@ class Batch:
     negatives: Tensor
 
 
-class Learner(nn.Module):
-    """Learns vectors of users and items from training purchases.
+class Recommender(nn.Module):
+    """Learns vectors of users and items from training interactions; the base of every recommender and pre-trainer.
 
-    A subclass gives ``loss(batch)``, a dictionary of named terms to be summed, and ``embed()``, the vectors
-    that are ranked: score(u, i) = <u, i>. ``start_epoch(epoch)`` may be overridden.
+    A subclass calls ``super().__init__(data)`` and gives ``embed()``, the vectors that are ranked: score(u, i) =
+    <u, i>, and ``loss(batch)``, a dictionary of named terms to be summed. Every argument of its constructor is
+    recorded.
 
     Args:
         data: a split dataset; only its training part is learnt from.
-        negatives: sampled items per purchase.
+        negatives: sampled items per interaction.
+
+    Raises:
+        InputError: where no user has an item left to rank below its own.
     """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" in vars(cls):
+            cls.__init__ = recorded(cls.__init__, cls.__name__)  # type: ignore[method-assign]
 
     def __init__(self, data: Dataset, *, negatives: int = 1) -> None:
         super().__init__()
         self.data = data
         self.negatives = negatives
         pairs = torch.from_numpy(data.train)
-        self.seen = sample.Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
-        self._pairs = pairs[self.seen.counts[pairs[:, 0]] < data.n_items]  # who has every item has no negative
-        if len(self._pairs) == 0:
+        self._train_items = sample.Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
+        pairs = pairs[self._train_items.counts[pairs[:, 0]] < data.n_items]  # who has every item has no negative
+        self.register_buffer("_train_pairs", pairs, persistent=False)
+        if len(pairs) == 0:
             raise InputError(
                 f"{data.name} leaves nothing to learn from: every user of the training part bought all "
                 f"{data.n_items} items, so none is left to rank below them. Bring more items or fewer interactions."
             )
+
+    _train_pairs: Tensor
 
     def embed(self) -> Embeddings:
         """The vectors of all users and items, with gradients where they are enabled."""
@@ -68,55 +80,79 @@ class Learner(nn.Module):
         """Called before each epoch (1, 2, ...): to prune, to mine, to do nothing."""
 
     def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """One epoch: every training purchase once, in random order, with fresh negatives.
+        """One epoch: every training interaction once, in random order, with fresh negatives.
 
-        Purchases of users who bought every item are left out: no negative is left for them.
+        Interactions of users who have every item are left out: no negative is left for them.
         """
-        order = torch.randperm(len(self._pairs), generator=generator).to(self._pairs.device)
+        order = torch.randperm(len(self._train_pairs), generator=generator).to(self._train_pairs.device)
         for rows in order.split(batch_size):
-            users, positives = self._pairs[rows].T
-            yield Batch(users, positives, sample.uniform(self.seen, users, self.negatives, generator=generator))
+            users, positives = self._train_pairs[rows].T
+            yield Batch(users, positives, sample.uniform(self._train_items, users, self.negatives, generator=generator))
 
-    def read_graphs(self) -> dict[str, Graph]:
-        """Every graph that the model reads, by name; for the audit."""
-        found: dict[str, Graph] = {}
-        for inner in self.modules():
-            for name, value in vars(inner).items():
-                several = value if isinstance(value, dict) else {"": value}
-                named = {" ".join(filter(None, (name, str(key)))): one for key, one in several.items()}
-                found |= {key: one for key, one in named.items() if isinstance(one, Graph)}
-        return found
+    @classmethod
+    def options(cls) -> dict[str, Any]:
+        """Every option by name with its default, inherited ones that the constructor hands on among them."""
+        return {name: default for name, default in options_of(cls).items() if name not in ("start", "negatives")}
 
     def describe(self) -> dict[str, Any]:
-        """The model's name and every option of its constructor with the value in force; stored with each run."""
-        names = [name for name in inspect.signature(type(self)).parameters if name not in ("data", "features", "start")]
-        return {"model": type(self).__name__} | {name: getattr(self, name) for name in names if hasattr(self, name)}
+        """The model's name and every argument of its constructor, plain or as a hash of its content; stored with runs.
 
-    redrawn: tuple[str, ...] = ()  # buffers that an epoch draws anew
+        What :meth:`unknown_arguments` lists is named by its type alone.
+        """
+        inner = [one.describe() for one in self.children() if isinstance(one, Recommender)]
+        return functools.reduce(operator.or_, [*inner, {"model": type(self).__name__}, self._arguments.described()])
 
-    def reads(self) -> str:
-        """A short hash of what is learnt from: the data, and what is held beside the weights, such as content."""
-        saved = self.state_dict()
-        held = {name: values for name, values in self.named_buffers() if name not in saved and name not in self.redrawn}
-        return digest(self.data.key, *[part for name in sorted(held) for part in (name, _array(held[name]))])
+    def unknown_arguments(self) -> list[str]:
+        """Those whose content cannot be told, such as functions: two models may differ in them alone."""
+        return [name for one in self.modules() if isinstance(one, Recommender) for name in one._arguments.unknown()]
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Learner":
-        """Let ``model.to(device)`` take graphs and index tensors along with the parameters."""
+    _arguments: Arguments  # see ``recorded``
+
+    def read_graphs(self) -> dict[str, Graph]:
+        """Every graph that the model holds as an attribute, alone or in a dictionary, by name; for the audit."""
+        found: dict[str, Graph] = {}
+        for inner in (one for one in self.modules() if isinstance(one, Recommender)):
+            for name in inner._graph_names:
+                value = getattr(inner, name)
+                several = value if isinstance(value, dict) else {"": value}
+                found |= {f"{name} {key}".strip(): one for key, one in several.items() if isinstance(one, Graph)}
+        return found
+
+    @property
+    def _graph_names(self) -> dict[str, None]:
+        """Names of attributes that hold graphs and the like."""
+        return self.__dict__.setdefault("_moving_names", {})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As ``nn.Module`` notes parameters: graphs, alone or in a dictionary, go along to a device."""
+        if _moves(value):
+            self._graph_names[name] = None
+        else:
+            self._graph_names.pop(name, None)
+        super().__setattr__(name, value)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Recommender":
         super()._apply(fn, recurse)
-        device = next((parameter.device for parameter in self.parameters()), torch.device("cpu"))
-        for name, value in list(vars(self).items()):
-            if isinstance(value, Graph | sample.Seen):
-                setattr(self, name, value.to(device))
-            elif isinstance(value, dict) and any(isinstance(one, Graph) for one in value.values()):
-                setattr(self, name, {key: one.to(device) for key, one in value.items()})
-        self._pairs = self._pairs.to(device)
+        where = self._train_pairs.device
+        for name in list(self._graph_names):
+            value = getattr(self, name)
+            several = isinstance(value, dict)
+            setattr(self, name, {key: one.to(where) for key, one in value.items()} if several else value.to(where))
         return self
 
 
-def _array(values: Tensor) -> np.ndarray:
-    return (values.float() if values.dtype == torch.bfloat16 else values).detach().cpu().numpy()
+Recommender.__init__ = recorded(Recommender.__init__, "Recommender")  # type: ignore[method-assign]
+
+
+def _moves(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(isinstance(one, Graph | sample.Seen) for one in value.values())
+    return isinstance(value, Graph | sample.Seen)
 
 
 def xavier(n: int, d: int) -> Tensor:
     """A table [n, d] from Xavier's uniform distribution (Glorot and Bengio 2010): variance 2 / (n + d)."""
     return nn.init.xavier_uniform_(torch.empty(n, d))
+
+
+Learner = Recommender

@@ -133,10 +133,10 @@ def fit(
     key = ""
     if checkpoint:
         named = schedule if isinstance(schedule, str) else "function"
-        read = [part() for part in (getattr(model, name, None) for name in ("describe", "reads")) if part]
         length = epochs if schedule != "constant" else None
+        about = model.describe()
         key = digest(
-            read, batch_size, lr, weight_decay, named, length, metric, candidates, keep, evaluate_every, seed, amp
+            about, batch_size, lr, weight_decay, named, length, metric, candidates, keep, evaluate_every, seed, amp
         )
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(seed)

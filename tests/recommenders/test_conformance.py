@@ -1,5 +1,6 @@
 """What every recommender and pre-trainer must do; a new one joins by its constructor."""
 
+import json
 from dataclasses import replace
 from functools import partial
 from inspect import signature
@@ -167,7 +168,7 @@ def test_terms_are_finite_and_train_every_parameter_and_nothing_else(make, block
         assert all(half.any() for half in halves), name
     assert set(total) == set(parameters)
     learnt = [name for name in parameters if "content" in name and name.endswith("vectors")]
-    assert bool(learnt) == bool(getattr(model, "learn_features", False))
+    assert bool(learnt) == bool(model.describe().get("learn_features"))
 
 
 def test_only_training_purchases_are_learnt_from(make, blocks) -> None:
@@ -211,7 +212,8 @@ def test_describe_names_every_option_with_its_value(make, request) -> None:
         assert described[name] == value
     options = [one for one in signature(type(model)).parameters.values() if one.kind == one.KEYWORD_ONLY]
     assert {option.name for option in options} - {"start"} <= set(described)
-    assert all(isinstance(value, str | int | float | bool | type(None)) for value in described.values())
+    assert json.loads(json.dumps(described)) == described
+    assert not model.unknown_arguments()
 
 
 def test_devices_agree(make, device) -> None:

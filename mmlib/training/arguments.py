@@ -1,0 +1,126 @@
+"""What a constructor was given: every argument is recorded, checked against its choices and known by its content."""
+
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from typing import Any, Literal, get_args, get_origin
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..core.errors import InputError, closest, one_of
+from ..core.files import digest
+
+
+class Arguments(dict[str, Any]):
+    """The arguments of a constructor by name."""
+
+    @functools.cached_property
+    def _contents(self) -> dict[str, Any]:
+        found = {}
+        for name, value in self.items():
+            with contextlib.suppress(TypeError):
+                found[name] = content(value)
+        return found
+
+    def unknown(self) -> list[str]:
+        """Names of arguments that cannot be known by their content."""
+        return [name for name in self if name not in self._contents]
+
+    def described(self) -> dict[str, Any]:
+        """Plain values as they are, others by what identifies their content, the unknown ones by their type."""
+        return {name: f"a {type(self[name]).__name__}, not known by its content" for name in self} | self._contents
+
+
+def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
+    """``init`` with a record of its arguments, defaults among them, in ``self._arguments``.
+
+    What a subclass passes on to the constructor that it inherits is recorded too; as ``owner.name`` where it
+    differs from what the subclass was itself given by that name. Values that a ``Literal`` does not list are refused.
+
+    Raises:
+        InputError: from the constructor, for a name that it does not have or a value outside its choices.
+    """
+    signature = inspect.signature(init)
+    choices = {one.name: get_args(one.annotation) for one in signature.parameters.values() if _listed(one.annotation)}
+    rest = [one.name for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD]
+
+    @functools.wraps(init)
+    def recording(self: Any, *args: Any, **options: Any) -> None:
+        try:
+            bound = signature.bind(self, *args, **options)
+        except TypeError as error:
+            raise _unknown(type(self), options, error) from None
+        bound.apply_defaults()
+        given = dict(list(bound.arguments.items())[1:])  # without self
+        for name in rest:
+            given |= given.pop(name)
+        for name, known in choices.items():
+            one_of(name, given[name], known)
+        noted = self.__dict__.setdefault("_arguments", Arguments())
+        for name, value in given.items():
+            noted.setdefault(name if _same(noted.get(name, value), value) else f"{owner}.{name}", value)
+        init(self, *args, **options)
+
+    return recording
+
+
+def options_of(cls: type) -> dict[str, Any]:
+    """Every option of a constructor with its default, those that ``**`` hands on to inherited ones among them."""
+    found: dict[str, Any] = {}
+    for one in cls.__mro__:
+        if "__init__" not in vars(one) or one is nn.Module:
+            continue
+        named = [*inspect.signature(one.__init__).parameters.values()][1:]  # type: ignore[misc]
+        found |= {
+            each.name: each.default for each in named if each.kind is each.KEYWORD_ONLY and each.name not in found
+        }
+        if not any(each.kind is each.VAR_KEYWORD for each in named):
+            break
+    return found
+
+
+def content(value: Any) -> Any:
+    """A plain value as it is, anything else by what identifies its content.
+
+    Raises:
+        TypeError: for what cannot be known by its content, such as a function.
+    """
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(getattr(value, "key", None), str):  # Dataset, Features, Graph, Embeddings
+        return value.key
+    if isinstance(value, Mapping):
+        return {str(name): content(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [content(one) for one in value]
+    if isinstance(value, Tensor):
+        return digest(
+            str(value.dtype), (value.float() if value.dtype == torch.bfloat16 else value).detach().cpu().numpy()
+        )
+    if isinstance(value, np.ndarray | np.generic | PurePath):
+        return digest(value) if isinstance(value, np.ndarray) else str(value)
+    if isinstance(value, nn.Module):
+        return repr(value)
+    raise TypeError(f"{type(value).__name__} cannot be known by its content")
+
+
+def _listed(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal
+
+
+def _same(one: Any, other: Any) -> bool:
+    plain = str | int | float | bool | None
+    return one is other or (isinstance(one, plain) and isinstance(other, plain) and one == other)
+
+
+def _unknown(cls: type, options: Mapping[str, Any], error: TypeError) -> Exception:
+    known = options_of(cls)
+    wrong = [name for name in options if f"'{name}'" in str(error)]
+    if "unexpected keyword" not in str(error) or not wrong:
+        return TypeError(f"{cls.__name__}: {error}")
+    message = f"{cls.__name__} has no option {wrong[0]!r}.{closest(wrong[0], known)} It has: {', '.join(known)}."
+    return InputError(message)
