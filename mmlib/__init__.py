@@ -18,7 +18,7 @@ _FROM = {
     ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm"),
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
-    ".training": ("Fit",),
+    ".training": ("Fit", "Recommender"),
     ".workbook.fit": ("fit",),
     ".workbook.page": ("begin",),
     ".workbook.named_models": ("reads_content", "recommender"),
@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     from .evaluation import Comparison, Scores, compare, evaluate, holm
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF
-    from .training import Fit
+    from .training import Fit, Recommender
     from .workbook.fit import fit
     from .workbook.named_models import reads_content, recommender
     from .workbook.page import begin
