@@ -57,8 +57,8 @@ class Recommender(nn.Module):
         self.data = data
         self.negatives = negatives
         pairs = torch.from_numpy(data.train)
-        self._train_items = sample.Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
-        pairs = pairs[self._train_items.counts[pairs[:, 0]] < data.n_items]  # who has every item has no negative
+        self.seen = sample.Seen.from_pairs(pairs[:, 0], pairs[:, 1], data.n_users, data.n_items)
+        pairs = pairs[self.seen.counts[pairs[:, 0]] < data.n_items]  # who has every item has no negative
         self.register_buffer("_train_pairs", pairs, persistent=False)
         if len(pairs) == 0:
             raise InputError(
@@ -87,7 +87,7 @@ class Recommender(nn.Module):
         order = torch.randperm(len(self._train_pairs), generator=generator).to(self._train_pairs.device)
         for rows in order.split(batch_size):
             users, positives = self._train_pairs[rows].T
-            yield Batch(users, positives, sample.uniform(self._train_items, users, self.negatives, generator=generator))
+            yield Batch(users, positives, sample.uniform(self.seen, users, self.negatives, generator=generator))
 
     @classmethod
     def options(cls) -> dict[str, Any]:
