@@ -6,41 +6,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+
+from ..core.images import Unreadable, opened
 
 A = TypeVar("A")
 B = TypeVar("B")
 
-
-class Unreadable(Exception):
-    """A picture that is missing or broken; the message is the reason, without the path."""
+__all__ = ["Unreadable", "ahead", "read"]
 
 
 def read(path: Path) -> Image.Image:
-    """Read a picture wholly, as RGB; the first frame of an animation.
+    """Read an image wholly, as RGB; the first frame of an animation.
 
     Raises:
-        Unreadable: for a file that is missing, empty, no picture, cut off, damaged, or larger than Pillow's limit
-            on pixels (``PIL.Image.MAX_IMAGE_PIXELS``; the size is taken from the header, nothing is decoded).
+        Unreadable: for a file that is missing, empty, no image, cut off, damaged, or larger than Pillow's limit
+            on pixels; see ``core.images.opened``.
     """
-    try:
-        if path.stat().st_size == 0:
-            raise Unreadable("the file is empty")
-        with Image.open(path) as picture:
-            limit = Image.MAX_IMAGE_PIXELS
-            if limit and picture.width * picture.height > limit:
-                raise Unreadable(f"{picture.width} x {picture.height} pixels are more than the limit of {limit:,}")
-            return picture.convert("RGB")
-    except Unreadable:
-        raise
-    except FileNotFoundError:
-        raise Unreadable("there is no such file") from None
-    except UnidentifiedImageError:
-        raise Unreadable("not a picture that can be read") from None
-    except Image.DecompressionBombError as error:
-        raise Unreadable(str(error)) from None
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
-        raise Unreadable(f"{error or type(error).__name__}".replace(str(path), path.name)) from None
+    with opened(path) as image:
+        return image.convert("RGB")
 
 
 def ahead(work: Callable[[A], B], inputs: Iterable[A], *, workers: int, most: int) -> Generator[B, None, None]:

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from ..audit import Audit, Example, Finding
-from ..audit.findings import MEANING, SEVERITIES
+from ..audit.report import MEANING, SEVERITIES
 from ..core.dataset import Dataset
 from .pictures import thumbnail
 from .theme import PAGES, shorten

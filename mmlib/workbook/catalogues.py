@@ -65,7 +65,7 @@ def audit(dataset: str, values: Mapping[str, Any], html: Path | None, *, picture
     from ..audit import audit as audited
 
     data = _loaded(dataset, values, split=True)
-    found = audited(data, pictures=pictures)
+    found = audited(data, images=pictures)
     print(found)
     if html and html.suffix == ".json":
         write_json(html, found.to_json())

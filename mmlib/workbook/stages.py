@@ -8,7 +8,7 @@ import torch
 
 from .. import audit as auditing
 from .. import splits
-from ..audit.findings import Audit
+from ..audit.report import Audit
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of

@@ -10,8 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from mmlib import splits
-from mmlib.audit.findings import Finding
-from mmlib.audit.given import Given
+from mmlib.audit.report import Finding
+from mmlib.audit.subject import Subject
 from mmlib.core.dataset import Dataset
 
 
@@ -72,7 +72,7 @@ def with_pictures(folder: Path, names: list[str], rows: list[tuple[int, int, str
 
 def found(check: Any, data: Dataset, **given: Any) -> dict[str, Finding]:
     """Kind -> finding of one check."""
-    return {one.kind: one for one in check(Given(data, **given))}
+    return {one.kind: one for one in check(Subject(data, **given))}
 
 
 def ids(finding: Finding) -> list[tuple[str, ...]]:

@@ -25,7 +25,7 @@ def test_a_generated_shop_has_no_leak_and_every_check_is_accounted_for(toy_shop)
     report = audit(toy_shop, context=77)
     assert report.worst == "warning"  # so few users resolve little
     assert report.of("small test part").count == 150
-    assert report.of("missing pictures").count == 6
+    assert report.of("missing images").count == 6
     assert set(report.checked) | set(report.not_made) == set(CHECKS)
     assert set(report.clean) < set(report.checked)
     assert report.not_made["held-out interactions in graphs"] == "no graph was given"
@@ -86,10 +86,10 @@ def test_graphs_are_named_by_what_they_say_of_themselves():
 
 def test_pictures_are_not_read_when_they_are_not_wanted(tmp_path, monkeypatch):
     data = replace(shop(ROWS, 8, items={"image": [drawn(tmp_path, seed) for seed in range(8)]}), images=tmp_path)
-    monkeypatch.setattr("mmlib.audit.given.look", lambda data: pytest.fail("a picture was read"))
-    report = audit(data, pictures=False)
-    assert report.not_made["placeholder pictures"] == "pictures were not to be read"
-    assert "missing pictures" in report.clean
+    monkeypatch.setattr("mmlib.audit.subject.look", lambda data: pytest.fail("a picture was read"))
+    report = audit(data, images=False)
+    assert report.not_made["placeholder images"] == "images were not to be read"
+    assert "missing images" in report.clean
 
 
 def test_titles_cannot_become_code():

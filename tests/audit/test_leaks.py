@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from mmlib.audit import leaks
-from mmlib.audit.findings import NotMade
-from mmlib.audit.given import Given
+from mmlib.audit.report import NotMade
+from mmlib.audit.subject import Subject
 from mmlib.core import graph as made
 from mmlib.core.dataset import Dataset
 from mmlib.core.errors import InputError
@@ -158,8 +158,8 @@ def knowing(data: Dataset, vectors: np.ndarray) -> set[str]:
 
 
 def test_vectors_fitted_on_all_parts_are_suspected_and_those_of_train_are_not(world):
-    given = Given(world[0])
-    assert knowing(given.data, singular(given.full, 64)) == {"image vectors know held-out purchases"}
+    given = Subject(world[0])
+    assert knowing(given.data, singular(given.full, 64)) == {"image vectors know held-out interactions"}
     assert knowing(given.data, singular(given.train, 64)) == set()
     assert knowing(given.data, singular(given.train, 16)) == set()
 

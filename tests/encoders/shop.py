@@ -90,7 +90,7 @@ def break_pictures(folder: Path) -> dict[str, str]:
     return {
         "cut.jpg": "truncated",
         "empty.png": "empty",
-        "words.png": "not a picture",
+        "words.png": "not an image",
         "folder.png": "directory",
         "bomb.png": "pixels",
         "huge.png": "pixels",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlib.audit.findings import Audit
+from mmlib.audit.report import Audit
 from mmlib.core.dataset import Dataset
 from mmlib.core.files import read_json
 from mmlib.core.graph import bipartite

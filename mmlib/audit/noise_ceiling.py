@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from .findings import NotMade
+from .report import NotMade
 
 WIDTH = 64  # strongest principal directions that are kept
 STRATA = 3  # groups of items by purchases
@@ -17,7 +17,6 @@ PAIRS = 200_000  # training pairs that the relation is learned from, evenly spre
 GROUPS = 20  # of users, for the standard error
 LEAST = 50  # items with two held-out buyers, and users with held-out purchases, that the test needs
 SURE = 3.0  # standard errors above the ceiling from which it is reported
-SURER = 4.0  # standard errors between test and validation from which a preference is reported
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What an audit is given, and the small things that all its checks share."""
+"""What is audited: a split dataset and what was made of it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,17 +9,17 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from ..core.dataset import Dataset
-from .findings import SHOWN, Example
-from .pictures import Seen, look
+from .images import Seen, look
+from .report import Example, NotMade
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class Subject:
     """A split dataset and what was made of it.
 
     Args:
         graphs: name -> anything with ``row``, ``col`` [e], ``n_rows``, ``n_cols``, and maybe ``weight``, ``about``.
-        features: anything like ``vectors.Features``, or ``None``.
+        features: anything like ``core.features.Features``, or ``None``.
         user_texts: [n_users], a text or a list of texts each, or ``None``.
         context: tokens that the encoder reads of a text, or ``None``.
         tokens: text -> number of tokens.
@@ -33,6 +33,11 @@ class Given:
     context: int | None = None
     tokens: Callable[[str], int] | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        """What the split's passport says was done, in small letters."""
+        return self.data.split.protocol.lower() if self.data.split else ""
 
     @cached_property
     def train(self) -> csr_matrix:
@@ -51,25 +56,31 @@ class Given:
         return self.train.maximum(self.held_out).tocsr()
 
     @cached_property
-    def pictures(self) -> dict[int, Seen]:
-        """Item number -> what its picture looks like; each file is read once."""
-        return look(self.data)
+    def images(self) -> dict[int, Seen]:
+        """Item number -> what its image looks like; each file is read once.
 
-    def item_ids(self, items: Iterable[int]) -> tuple[str, ...]:
-        return tuple(str(self.data.items["id"].iat[int(item)]) for item in items)
+        Raises:
+            NotMade: when no item has an image.
+        """
+        seen = look(self.data)
+        if not seen:
+            raise NotMade("the items have no images")
+        return seen
 
-    def user_ids(self, users: Iterable[int]) -> tuple[str, ...]:
-        return tuple(str(self.data.users["id"].iat[int(user)]) for user in users)
+    def example(self, text: str, items: Iterable[int] = (), users: Iterable[int] = ()) -> Example:
+        """A case of a finding, with the original ids."""
+        of_items, of_users = self.data.items["id"], self.data.users["id"]
+        ids = (tuple(str(of_items.iat[int(item)]) for item in items), tuple(str(of_users.iat[int(u)]) for u in users))
+        return Example(text, *ids)
 
-    def items(self, items: Iterable[int], text: str | Callable[[int], str] = "") -> tuple[Example, ...]:
+    def items(self, items: Iterable[int], text: Callable[[int], str] | None = None) -> Iterable[Example]:
         """One example an item; its title unless ``text`` says more."""
-        said = text if callable(text) else lambda item: text or str(self.data.items["title"].iat[item])
-        return tuple(Example(said(int(item)), self.item_ids([item])) for item in list(items)[:SHOWN])
+        said = text or (lambda item: str(self.data.items["title"].iat[item]))
+        return (self.example(said(int(item)), [item]) for item in items)
 
-    def pairs(self, pairs: Iterable[Sequence[int]], text: str) -> tuple[Example, ...]:
+    def pairs(self, pairs: Iterable[Sequence[int]], text: str) -> Iterable[Example]:
         """One example a (user, item) pair."""
-        some = list(pairs)[:SHOWN]
-        return tuple(Example(text, self.item_ids([item]), self.user_ids([user])) for user, item in some)
+        return (self.example(text, [item], [user]) for user, item in pairs)
 
 
 def array(values: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from mmlib.audit import vectors as av
+from mmlib.audit import noise_ceiling as av
 
 
 def random_sides(seed: int):
