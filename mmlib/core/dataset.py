@@ -116,7 +116,10 @@ class Dataset:
         name = str(self.items["image"].iat[item])
         if not name or self.images is None:
             return None
-        path = (self.images / name).resolve()
+        try:
+            path = (self.images / name).resolve()
+        except (OSError, RuntimeError):  # a link that leads back to itself, a name that is too long: there is no file
+            return self.images / name
         if not path.is_relative_to(self.images.resolve()):
             raise InputError(f"The picture of item {self.items['id'].iat[item]} lies outside {self.images}: {name}")
         return path
@@ -137,6 +140,8 @@ class Dataset:
         table = self.interactions.assign(part=np.asarray(list(parts), dtype=object))
         split = replace(self, interactions=table, split=SplitPassport(protocol, seed))
         for part in PARTS:
+            if len(split.part(part)) == 0 and self.n_items < 2:
+                raise InputError(f"{self.name} has {self.n_items} item, so there is nothing to rank: bring more items.")
             if len(split.part(part)) == 0:
                 raise InputError(
                     f"The {part} part of {self.name} is empty after the split '{protocol}' of {len(table)} "

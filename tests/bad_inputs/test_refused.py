@@ -1,7 +1,6 @@
 """The list of bad inputs: every one is refused in a short, clear message, at once, and leaves nothing behind."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -29,15 +28,11 @@ MODULES = (
     cases_encoders,
     cases_disk,
 )
-WAITING = Path(__file__).with_name("waiting.txt").read_text().splitlines()  # refused by code that is still to come
-
-
-def _named(case: Case, room: str) -> Any:
-    name = f"{room}: {case.id}"
-    return pytest.param(case, id=name, marks=[pytest.mark.xfail] if name in WAITING else [])
-
-
-CASES = [_named(case, module.__name__.rpartition("cases_")[2]) for module in MODULES for case in module.CASES]
+CASES = [
+    pytest.param(case, id=f"{module.__name__.rpartition('cases_')[2]}: {case.id}")
+    for module in MODULES
+    for case in module.CASES
+]
 
 
 @pytest.mark.parametrize("case", CASES)
