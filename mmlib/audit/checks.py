@@ -35,6 +35,7 @@ CHECKS: Checks = {
     "items with the same text": duplicates.same_text,
     "items with nearly the same text": duplicates.near_text,
     **OF_IMAGES,
+    "warnings when the catalogue was read": item_content.warned,
     "flaws that the catalogue names itself": item_content.flagged,
     "missing images": item_content.missing_images,
     "missing texts": item_content.empty_texts,

@@ -77,6 +77,11 @@ FLAWS = {
         "{count:,} training interactions ({share:.1%}) are later than {moment}, although the protocol is '{protocol}'.",
         "Split again by time, or call the split random in every table.",
     ),
+    "ids without a row": (
+        "warning",
+        "{warning}",
+        "Look whether the files belong together and write their ids in the same way.",
+    ),
     "pairs in several parts": (
         "leak",
         "{count:,} pairs of a user and an item are in more than one part.",

@@ -17,6 +17,12 @@ PLACEHOLDER = re.compile(r"placeholder|dummy|default", re.IGNORECASE)
 FLAW = re.compile(r"placeholder|dummy|default|duplicate|broken|corrupt|wrong|bad|blurr|watermark", re.IGNORECASE)
 
 
+def warned(subject: Subject) -> list[Finding]:
+    """What the reader of the catalogue warned of: interactions with ids that no table describes."""
+    warnings = [note for note in subject.data.notes if note.startswith("Warning: ")]
+    return [one for note in warnings for one in found("ids without a row", 1, (), warning=note.removeprefix("Warning: "))]
+
+
 def missing_images(subject: Subject) -> list[Finding]:
     """Items without an image; those that a column calls placeholders are told by ``flagged``."""
     data = subject.data

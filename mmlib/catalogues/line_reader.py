@@ -1,5 +1,6 @@
 """Text files with one record a line, plain or gzipped, read as a stream; what is damaged is named by file and line."""
 
+import codecs
 import gzip
 import io
 import zlib
@@ -7,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from ..core.errors import InputError, one_of
 
 LONGEST = 16 << 20  # bytes of one line; the longest public review and its metadata are far below
 ON_BAD = ("stop", "skip")
+GZIP, UTF16 = b"\x1f\x8b", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass
@@ -58,10 +60,10 @@ class BadLines:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked if it is gzipped (known by its first bytes, not by its name).
+    """The file's bytes, unpacked if it is gzipped and as UTF-8 if it is UTF-16 (by its first bytes, not its name).
 
     Raises:
-        InputError: when it is missing, empty, a folder, or its gzip stream is damaged or cut off.
+        InputError: when it is missing, empty, a folder, cut off, or its gzip stream is damaged.
     """
     path = Path(path)
     if not path.is_file():
@@ -71,13 +73,36 @@ def opened(path: str | Path) -> Iterator[IO[bytes]]:
         if not head:
             raise InputError(f"{path} is empty; it was perhaps not downloaded to its end.")
         raw.seek(0)
-        stream: IO[bytes] = gzip.GzipFile(fileobj=raw) if head == b"\x1f\x8b" else raw  # type: ignore[assignment]
+        stream: Any = gzip.GzipFile(fileobj=raw) if head == GZIP else raw
         try:
-            yield stream
+            yield io.BufferedReader(_Recoded(path, stream)) if stream.peek(2)[:2] in UTF16 else stream
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(
                 f"{path} is a damaged gzip file ({error}); it was perhaps not downloaded to its end. Get it again."
             ) from None
+
+
+class _Recoded(io.RawIOBase):
+    """A stream of UTF-16 as UTF-8."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._path, self._stream, self._decoder = path, stream, codecs.getincrementaldecoder("utf-16")()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(max(4, len(buffer) // 3))  # two bytes become at most three
+        try:
+            made = self._decoder.decode(data, final=not data).encode()
+        except UnicodeError as error:
+            raise InputError(
+                f"{self._path} begins as UTF-16, but is damaged or cut off ({error}). Save it as UTF-8."
+            ) from None
+        if data and not made:
+            return self.readinto(buffer)
+        buffer[: len(made)] = made
+        return len(made)
 
 
 def blocks(

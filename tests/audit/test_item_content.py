@@ -1,5 +1,7 @@
 """Texts and outside ids: copies, near copies, boilerplate, cuts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given as forall
@@ -144,3 +146,9 @@ def test_groups_are_what_pairs_connect():
     assert duplicates.joined([(5, 9), (1, 2), (2, 7)]) == [[1, 2, 7], [5, 9]]
     assert duplicates.joined([]) == []
     assert all(isinstance(item, int) for group in duplicates.joined([(np.int64(1), np.int64(2))]) for item in group)
+
+
+def test_what_the_reader_warned_of_is_a_warning():
+    data = replace(shop(ROWS, 8), notes=("Warning: Items with no row: 3.", "Every rating counts."))
+    (one,) = found(item_content.warned, data).values()
+    assert (one.severity, one.what) == ("warning", "Items with no row: 3.")

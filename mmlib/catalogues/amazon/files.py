@@ -1,5 +1,6 @@
 """Which files of a folder hold Amazon's reviews and metadata, and in which form."""
 
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,14 +59,21 @@ def first_record(path: Path) -> dict[str, Any] | None:
     Raises:
         InputError: when the file is empty or its gzip stream is damaged at the start.
     """
-    for tried, (_, line) in enumerate(lines(path, BadLines("skip"))):
-        if tried == TRIED:
-            break
-        try:
-            return record(line)
-        except ValueError:
-            continue
-    return None
+    records = (_record(line) for _, line in islice(lines(path, BadLines("skip")), TRIED))
+    return next(filter(None, records), None)
+
+
+def _record(line: str) -> dict[str, Any]:
+    try:
+        return record(line)
+    except ValueError:
+        return {}
+
+
+def first_ids(path: Path, key: str) -> list[str]:
+    """Some of the ids in a file, to show them."""
+    records = (_record(line) for _, line in islice(lines(path, BadLines("skip")), TRIED))
+    return [one[key] for one in records if isinstance(one.get(key), str)]
 
 
 def form_of(path: Path, kind: str, form: str) -> str:

@@ -10,6 +10,8 @@ import pandas as pd
 from ...core.dataset import Dataset
 from ...core.errors import InputError, one_of
 from ..clean import k_core
+from ..ids import UNMATCHED
+from ..ids import unmatched as unmatched_notes
 from ..line_reader import BadLines
 from . import files
 from .forms import FORMS, text_fields
@@ -29,6 +31,7 @@ def read(
     core: int | tuple[int, int] | None = 5,
     least_rating: float | None = None,
     on_bad: str = "stop",
+    unmatched: str = "stop",
     scratch: str | Path | None = None,
     name: str | None = None,
 ) -> Dataset:
@@ -61,6 +64,8 @@ def read(
         core: least number of interactions of each user and item, as ``clean.k_core``; ``None`` or 0 keeps all.
         least_rating: drop reviews with a lower rating, before the core is taken.
         on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count it.
+        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
+            ``"keep"``; see ``ids.unmatched``.
         scratch: the folder for the temporary file; default: the system's.
         name: of the dataset; default: the folder's.
 
@@ -69,6 +74,7 @@ def read(
     """
     folder, fields, bad = Path(folder), text_fields(text), BadLines(on_bad)
     one_of("form", form, ("auto", *FORMS))
+    one_of("unmatched", unmatched, UNMATCHED)
     _check(least_rating, core)
     review_file, item_file = files.find(folder, reviews, metadata)
     form = files.form_of(review_file, "reviews", form)
@@ -88,6 +94,9 @@ def read(
     item_ids = kept.items.to_pylist()
     if item_file:
         described = read_items(item_file, FORMS[form].item, item_ids, fields, bad, notes)
+        used = pd.Series(np.bincount(kept.item, minlength=len(item_ids)), index=item_ids)
+        listed = pd.Index(described or files.first_ids(item_file, FORMS[form].item))
+        notes += unmatched_notes(used, listed, "items", (review_file, item_file), unmatched)
     items = _items(item_ids, described, fields, notes)
     images = folder / "images" if (folder / "images").is_dir() else None
     if images:

@@ -12,6 +12,7 @@ from ...core.dataset import Dataset
 from ...core.errors import InputError
 from .. import assemble
 from ..ids import all_numbers, in_order
+from ..ids import unmatched as unmatched_notes
 from ..line_reader import BadLines, lines
 from ..tables.content import COLUMNS
 from ..tables.names import plain
@@ -114,6 +115,7 @@ def dataset(
     listed: Iterable[str] = (),
     described: pd.DataFrame | None = None,
     images: Path | None = None,
+    unmatched: str = "stop",
     name: str | None = None,
 ) -> Dataset:
     """The dataset of a published folder, users and items in the order of their numbers.
@@ -131,6 +133,12 @@ def dataset(
     if described is None:
         described = pd.DataFrame({column: pd.Series([], dtype=object) for column in COLUMNS})
     described = _by_number(described, item_ids, items, notes)
+    lists = (("users", users), ("items", items), ("items", described["id"]))
+    for (what, listed), place in zip(
+        lists, ("the list of original ids of users", "that of items", "the texts of items")
+    ):
+        used = table[what[:-1]].value_counts()
+        notes += unmatched_notes(used, pd.Index(listed), what, (folder / source, folder / place), unmatched)
     catalogue = described.set_index("id").reindex(item_ids, fill_value="").rename_axis("id").reset_index()
     catalogue["id"] = _named(item_ids, items, "items", notes)
     catalogue["number"] = item_ids

@@ -16,7 +16,7 @@ FILES = {"train.json": "train", "val.json": "valid", "test.json": "test"}
 LARGEST = 512 << 20  # bytes of one file; the largest published one has 20 MB
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -> Dataset:
+def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
     """Read the three files from ``folder`` or from its one subfolder called ``5-core`` or the like.
 
     Each file is one object, ``{"user": [item, item ...]}``, of whole numbers. The published split stays as it is
@@ -27,6 +27,8 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
     Args:
         on_bad: ``"stop"`` at a line of the lists that cannot be read, or ``"skip"`` and count such lines. The three
             files have no lines: they are read whole or not at all.
+        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
+            ``"keep"``; see ``ids.unmatched``.
         name: of the dataset; default: the folder's.
 
     Raises:
@@ -53,6 +55,7 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
         items=items,
         listed=histories.listed,
         described=described,
+        unmatched=unmatched,
         name=name,
     )
 

@@ -12,7 +12,7 @@ FILES = {"train.txt": "train", "valid.txt": "valid", "val.txt": "valid", "test.t
 _LINE = re.compile(r"[0-9]{1,18}(\s+[0-9]{1,18})*\s*", re.ASCII)
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -> Dataset:
+def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
     """Read ``train.txt`` and ``test.txt``, each line a user's number and those of the items, apart by blanks.
 
     The published split stays as it is (``split="given"``); a ``valid.txt`` or ``val.txt`` is read where there is one.
@@ -21,6 +21,8 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
 
     Args:
         on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count such lines.
+        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
+            ``"keep"``; see ``ids.unmatched``.
         name: of the dataset; default: the folder's.
 
     Raises:
@@ -42,7 +44,15 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
     notes = list(bad.notes())
     table = histories.table(folder)
     return published.dataset(
-        folder, table, notes, source="train.txt", users=users, items=items, listed=histories.listed, name=name
+        folder,
+        table,
+        notes,
+        source="train.txt",
+        users=users,
+        items=items,
+        listed=histories.listed,
+        unmatched=unmatched,
+        name=name,
     )
 
 

@@ -16,7 +16,7 @@ from . import histories as published
 KINDS = {"user": "id", "item": "id", "rating": "number", "time": "time", "part": "part"}
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -> Dataset:
+def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
     """Read the folder's ``.inter`` file; its column ``x_label`` (0 train, 1 valid, 2 test) is the published split.
 
     The first line names the columns: ``userID``, ``itemID``, and where known ``rating``, ``timestamp``, ``x_label``;
@@ -26,6 +26,8 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
 
     Args:
         on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count such lines.
+        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
+            ``"keep"``; see ``ids.unmatched``.
         name: of the dataset; default: the folder's.
 
     Raises:
@@ -49,6 +51,7 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
         items=items,
         described=described,
         images=images,
+        unmatched=unmatched,
         name=name,
     )
 

@@ -12,6 +12,7 @@ from .. import assemble
 from .. import delimited as rows_of
 from ..assemble import seconds
 from ..ids import in_order
+from ..ids import unmatched as unmatched_notes
 from ..line_reader import BadLines, blocks, lines
 from ..tables.content import COLUMNS, joined
 from ..tables.files import header, ids, read_table
@@ -28,7 +29,7 @@ GENRES = _FLAGS.split("|")
 _YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)\s*", re.DOTALL)
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -> Dataset:
+def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
     """Read ratings and movies; nothing is split yet.
 
     Users and items are in the order of their ids. An item's ``category`` is its first genre and ``text`` names all;
@@ -39,6 +40,8 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
     Args:
         on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count such lines (``movies.csv`` is read
             whole or not at all).
+        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
+            ``"keep"``; see ``ids.unmatched``.
         name: of the dataset; default: the folder's.
 
     Raises:
@@ -56,8 +59,8 @@ def read(folder: str | Path, *, on_bad: str = "stop", name: str | None = None) -
     films = _films(folder / FILES[file], bad, notes).drop_duplicates("id")
     films, images = _with_pictures(folder, films, notes)
     users, items = in_order(table["user"].cat.categories), in_order([*table["item"].cat.categories, *films["id"]])
-    lost = len(items) - len(films)
-    notes += [f"Films with ratings but no line in {FILES[file]}: {lost}; kept without a title."] if lost else []
+    rated = table["item"].value_counts()
+    notes += unmatched_notes(rated, pd.Index(films["id"]), "items", (folder / file, folder / FILES[file]), unmatched)
     notes += ["Every rating counts as an interaction, low ones too.", *bad.notes()]
     catalogue = films.set_index("id").reindex(items, fill_value="").rename_axis("id").reset_index()
     name = name or folder.resolve().name

@@ -52,9 +52,7 @@ def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     names = header(path)
     columns = names if columns is None else columns
     if path.suffix.lower() == ".parquet":
-        read = _parquet(path, lambda: pa.parquet.read_table(path, columns=columns))
-        cells = {name: _as_text(read.column(name), path, name) for name in columns}
-        table = pd.DataFrame(cells, columns=columns)
+        table = _parquet(path, lambda: _parquet_table(path, columns))
     else:
         table = _read_csv(path, names, columns).to_pandas()
     if table.empty:
@@ -187,8 +185,22 @@ def _refuse_long_rows(path: Path) -> None:
 def _parquet(path: Path, read: Any) -> Any:
     try:
         return read()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} is damaged or not a parquet file: {error}. Write it again.") from None
+    except InputError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
+        said = str(error).split("\n")[0][:200]
+        if "utf" in said.lower():
+            raise InputError(
+                f"{path} holds text that is not UTF-8 ({said}). Decode it before the table is written, for example by "
+                "bytes.decode('latin-1')."
+            ) from None
+        raise InputError(f"{path} is damaged or not a parquet file: {said}. Write it again.") from None
+
+
+def _parquet_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    read = pa.parquet.read_table(path, columns=columns)
+    read.validate(full=True)  # what is damaged inside a sound file can kill the process further on
+    return pd.DataFrame({name: _as_text(read.column(name), path, name) for name in columns}, columns=columns)
 
 
 def _as_text(column: pa.ChunkedArray, path: Path, name: str) -> list[str] | pd.Series:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import InputError, closest
+from ...core.errors import InputError, closest, one_of
 from .files import KINDS, header
 
 _FACTS = (
@@ -34,7 +34,8 @@ TABLES = {  # which of several tables is meant
     "interactions": ("interactions", "ratings", "purchases", "reviews", "events", "clicks", "inter"),
     "items": ("items", "products", "movies", "books", "articles", "catalogue", "catalog", "metadata", "meta", "item"),
 }
-KEYS = (*TABLES, *USUAL)
+WRITTEN = ("time_format", "decimal")  # how cells are written
+KEYS = (*TABLES, *USUAL, *WRITTEN)
 
 
 def check(columns: Mapping[str, Any]) -> None:
@@ -50,6 +51,7 @@ def check(columns: Mapping[str, Any]) -> None:
         if not (value is None or isinstance(value, str) or several):
             wanted = "a column's name or a list of them" if key == "text" else "a name"
             raise InputError(f"columns[{key!r}] = {value!r} must be {wanted}.")
+    one_of("columns['decimal']", columns.get("decimal") or ".", ",.")
 
 
 def column(role: str, columns: Mapping[str, Any], names: list[str], path: Path) -> str | None:

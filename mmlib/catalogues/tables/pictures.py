@@ -37,14 +37,16 @@ def pictures(
         names = ["" if name.startswith(("http://", "https://")) else name for name in names]
     names = [_inside(name, place, path, raw) for place, name in enumerate(names)]
     base = _base(folder, names)
-    there = [bool(name) and _is_picture(folder, base / name, path) for name in names]
+    there = [bool(name) and os.path.isfile(base / name) for name in names]
     absent = [name for name, found in zip(names, there) if name and not found]
     if absent:
-        notes.append(f"{path.name}: pictures named but absent: {len(absent)}, such as {', '.join(absent[:3])}.")
+        notes.append(f"{path.name}: pictures named but absent: {len(absent)}, such as {_some(absent)}.")
     without = len(names) - sum(there)
     if without:
         notes.append(f"Items without a picture: {without}.")
-    return *_shortened(base, [name if found else "" for name, found in zip(names, there)]), how
+    names, base = _shortened(base, [name if found else "" for name, found in zip(names, there)])
+    _not_outside(base, names, path)
+    return names, base, how
 
 
 def _named(
@@ -72,6 +74,10 @@ def _from_pattern(pattern: str, raw: pd.DataFrame, path: Path) -> list[str]:
         cells = raw[names_of.mapped("image", field, list(raw.columns), path)].str.strip()
         made, empty = made + cells.astype(object) + after, empty | (cells == "")
     return made.where(~empty, "").tolist()
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(name if len(name) < 80 else f"{name[:80]}... ({len(name):,} characters)" for name in names[:3])
 
 
 def _flagged(names: list[str], flags: pd.Series, column: str, notes: list[str]) -> list[str]:
@@ -102,15 +108,21 @@ def _base(folder: Path, names: Sequence[str]) -> Path:
     """The folder, or one of its picture folders, in which most of the first names are files."""
     some = [name for name in names if name][:200]
     places = [folder, *(folder / name for name in FOLDERS)]
-    return max(places, key=lambda place: sum((place / name).is_file() for name in some))
+    return max(places, key=lambda place: sum(os.path.isfile(place / name) for name in some))
 
 
-def _is_picture(folder: Path, file: Path, path: Path) -> bool:
-    if os.path.islink(file) and not file.resolve().is_relative_to(file.parent.resolve()):
-        raise InputError(
-            f"{path}: the picture {file} is a link to {file.resolve()}, outside its folder. Copy it into {folder}."
-        )
-    return os.path.isfile(file)
+def _not_outside(base: Path, names: Sequence[str], path: Path) -> None:
+    """Refuse links that lead out of ``base``; that the folder of all pictures is itself a link is fine."""
+    real = os.path.realpath(base)
+    folders = {name.rpartition("/")[0] for name in names if name}
+    links = [folder for folder in sorted(folders) if folder and os.path.realpath(base / folder) != f"{real}/{folder}"]
+    for name in (*links, *(name for name in names if name and os.path.islink(base / name))):
+        target = os.path.realpath(base / name)
+        if not target.startswith(real + os.sep):
+            raise InputError(
+                f"{path}: {base / name} is a link to {target}, outside the folder of the pictures, {base}. Copy what "
+                "it leads to, or make that folder itself the link."
+            )
 
 
 def _shortened(base: Path, names: list[str]) -> tuple[list[str], Path]:

@@ -186,7 +186,7 @@ def test_the_order_of_lines_changes_nothing(tmp_path_factory, rows, draw):
         draw.shuffle(lines)
         draw.shuffle(about)
         put(put(folder, lines), about, "meta_Small.json")
-        keys.append(amazon.read(folder, core=None, name="x").key)
+        keys.append(amazon.read(folder, core=None, name="x", unmatched="keep").key)
     assert keys[0] == keys[1]
 
 
@@ -490,3 +490,12 @@ def test_the_split_of_a_fixed_file_never_changes(tmp_path):
     split = random_by_user(amazon.read(put(tmp_path, written(rows)), core=3))
     assert split.split.hashes == {"train": "eab7cde7e849d467", "valid": "352bd8b098fefcff", "test": "6f314294c732035f"}
     assert split.key == "a3acad66c9184667"
+
+
+def test_metadata_of_other_items_is_refused_unless_asked_for(tmp_path):
+    put(put(tmp_path, written(SMALL)), [repr(META["2014"] | {"asin": f"X{n}"}) for n in range(5)], "meta_Small.json")
+    with pytest.raises(InputError, match=r"No id of items in .*reviews_Small\.json is in .*such as X0, X1, X2\..*keep"):
+        amazon.read(tmp_path, core=3)
+    data = amazon.read(tmp_path, core=3, unmatched="keep")
+    assert told(data) == slow(written(SMALL), core=3)
+    assert any(note.startswith("Warning: Items with interactions but no row of their own: 3 of") for note in data.notes)

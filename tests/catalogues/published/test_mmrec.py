@@ -170,3 +170,10 @@ def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, o
     files = dict(FILES)
     files[name] = edited(files[name].encode(), changes)
     survives(lambda: mmrec.read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
+
+
+def test_lists_of_other_users_and_items_are_refused_unless_asked_for(tmp_path):
+    write(tmp_path, FILES | {"u_id_mapping.csv": "user_id\tuserID\nA0\t70\nA9\t71\n"})
+    with pytest.raises(InputError, match=r"No id of users in .*baby\.inter .* 0, 9, 10; .* 70, 71\..*keep"):
+        mmrec.read(tmp_path)
+    assert mmrec.read(tmp_path, unmatched="keep").users["id"].tolist()[0] == "#0"

@@ -27,7 +27,7 @@ LONG = b"x" * (40 << 20)
         ("ratings.csv.gz", gzip.compress(RATINGS.encode() * 99)[:9], r"ratings\.csv\.gz is a damaged gzip file"),
         ("ratings.csv.gz", gzip.compress(b""), r"ratings\.csv\.gz"),
         ("ratings.csv", RATINGS.encode() + b"1,\xff,1,1\n", r"ratings\.csv is not UTF-8: byte 0xff in line 5"),
-        ("items.csv", ITEMS.encode("utf-16"), r"items\.csv is not UTF-8: byte 0xff in line 1"),
+        ("items.csv", ITEMS.encode("utf-16")[:-1], r"items\.csv begins as UTF-16, but is damaged or cut off"),
         ("ratings.csv", b"", r"ratings\.csv is empty"),
         (
             "ratings.csv",

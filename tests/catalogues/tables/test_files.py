@@ -1,6 +1,8 @@
 """Files that cannot be read say which one, where, and what to do."""
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmlib.catalogues.tables.files import flat, header, read_table, row_of
@@ -34,6 +36,20 @@ def test_a_damaged_parquet(tmp_path):
     pd.DataFrame({"a": range(10_000)}).to_parquet(tmp_path / "t.parquet")
     cut = (tmp_path / "t.parquet").read_bytes()[:-100]
     refused(tmp_path / "t.parquet", cut, r"t\.parquet is damaged")
+
+
+def not_utf8(kind: str) -> pa.Array:
+    values = pa.array([b"caf\xe9", b"b"])
+    if kind == "text":
+        return values.view(pa.string())
+    return {"bytes": values, "dictionary": pa.DictionaryArray.from_arrays([1, 0], values.view(pa.string()))}[kind]
+
+
+@pytest.mark.parametrize("kind", ["text", "bytes", "dictionary"])
+def test_parquet_that_is_not_utf_8(tmp_path, kind):
+    pq.write_table(pa.table({"user": not_utf8(kind), "item": ["x", "y"]}), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t\.parquet holds text that is not UTF-8 .*Decode it before"):
+        read_table(tmp_path / "t.parquet")
 
 
 def test_other_files(tmp_path):

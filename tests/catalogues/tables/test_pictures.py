@@ -88,10 +88,37 @@ def test_no_link_leads_outside(folder, tmp_path_factory):
     secret = tmp_path_factory.mktemp("other") / "secret.jpg"
     secret.write_bytes(b"secret")
     (folder / "images" / "link.jpg").symlink_to(secret)
-    with pytest.raises(InputError, match=r"link\.jpg is a link to .*secret\.jpg, outside its folder"):
+    with pytest.raises(InputError, match=r"link\.jpg is a link to .*secret\.jpg, outside the folder of the pictures"):
         find(folder, {"item": ["a"], "image": ["images/link.jpg"]})
 
 
 def test_names_that_only_look_dangerous(folder):
     (folder / "..a.jpg").write_bytes(b"picture")
     assert find(folder, {"item": ["a"], "image": ["..a.jpg"]})[0] == ["..a.jpg"]
+
+
+def test_links_among_the_pictures(folder, tmp_path_factory):
+    images, other = folder / "images", tmp_path_factory.mktemp("other")
+    (images / "loop.jpg").symlink_to(images / "loop.jpg")
+    (images / "inside.jpg").symlink_to(images / "a.jpg")
+    names, _, _, notes = find(folder, {"item": ["loop", "inside", "a"]})
+    assert names == ["", "inside.jpg", "a.jpg"]
+    assert "pictures named but absent: 1, such as images/loop.jpg." in notes
+    (other / "o.jpg").write_bytes(b"picture")
+    (images / "more").symlink_to(other)
+    with pytest.raises(
+        InputError, match=r"images/more is a link to .*other.*, outside the folder of the pictures.*Copy"
+    ):
+        find(folder, {"item": ["a", "o"], "image": ["images/a.jpg", "images/more/o.jpg"]})
+    (folder / "photos").symlink_to(other)
+    assert find(folder, {"item": ["o", "x"]}, {"image": "photos/{item}.jpg"})[:2] == (["o.jpg", ""], "photos")
+
+
+def test_paths_that_no_file_can_have(folder):
+    names, _, _, notes = find(
+        folder, {"item": ["a", "b", "c"], "image": ["x" * 5000, "images/a\0.jpg", "images/a.jpg"]}
+    )
+    assert names == ["", "", "a.jpg"]
+    assert "pictures named but absent: 2, such as xxx" in notes
+    assert "... (5,000 characters)" in notes
+    assert len(notes) < 400

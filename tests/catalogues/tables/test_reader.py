@@ -140,7 +140,10 @@ def test_items_without_a_row_are_kept(tmp_path):
     assert data.items["id"].tolist() == ["8", "7", "9"]
     assert data.items["title"].tolist() == ["Eight", "", ""]
     assert data.interactions["item"].tolist() == [2, 1, 0]
-    assert "Items with interactions but no row of their own: 2, such as 7, 9" in notes_of(data)
+    assert (
+        "Warning: Items with interactions but no row of their own: 2 of 3, with 66.7% of the interactions; kept"
+        in notes_of(data)
+    )
 
 
 def test_repeated_items_keep_their_first_row(tmp_path):
@@ -239,7 +242,10 @@ def test_columns_that_are_not_there(tmp_path):
         ("user,item,rating\na,b,1\na,c,good\n", r"i\.csv: column 'rating' must hold numbers, but row 3 says 'good'"),
         ("user,item,rating\na,b,inf\n", r"row 2 says 'inf'"),
         ("user,item,time\na,b,1\na,c,soon\n", r"column 'time' must hold numbers, but row 3 says 'soon'"),
-        ("user,item,time\na,b,2024-01-01\na,c,soon\n", r"column 'time' must hold seconds .* row 3 says 'soon'"),
+        (
+            "user,item,time\na,b,2024-01-01\na,c,soon\n",
+            r"column 'time' must hold dates such as '2024-01-01', .* row 3 says 'soon'",
+        ),
         ("user,item,split\na,b,train\na,c,later\n", r"column 'split' must say train.* row 3 says 'later'"),
     ],
 )
@@ -272,3 +278,24 @@ def test_ids_that_differ_in_case_are_noted(tmp_path):
         data
     )
     assert "items that differ from another in upper and lower case alone: 1, such as B1 and b1; kept" in notes_of(data)
+
+
+def test_ids_of_another_catalogue_are_refused_unless_asked_for(tmp_path):
+    folder = folder_of(tmp_path, ratings_csv="user,item\na,7.0\nb,8.0\n", items_csv="item,title\n7,Seven\n8,Eight\n")
+    refused(
+        folder, r"No id of items in .*ratings\.csv is in .*items\.csv\. .*such as 7\.0, 8\.0; .*such as 7, 8\..*keep"
+    )
+    data = tables.read(folder, unmatched="keep")
+    assert data.items["title"].tolist() == ["Seven", "Eight", "", ""]
+    assert "Warning: Items with interactions but no row of their own: 2 of 2, with 100.0%" in notes_of(data)
+
+
+@pytest.mark.parametrize("kind", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_tables_in_utf_16_are_read(tmp_path, kind):
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(kind, b"")
+    plain = tables.read(folder_of(tmp_path / "a", ratings_csv=RATINGS, items_csv=ITEMS + "31,Été \U0001f600,,,,\n"))
+    files = {path.name.replace(".", "_"): path.read_text() for path in (tmp_path / "a").iterdir()}
+    wide = {name: mark + text.encode(kind) for name, text in files.items()}
+    data = tables.read(folder_of(tmp_path / "b", **wide), name="a")
+    assert data.key == plain.key
+    assert data.items["title"].iloc[-1] == "Été \U0001f600"
