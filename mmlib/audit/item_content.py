@@ -20,7 +20,9 @@ FLAW = re.compile(r"placeholder|dummy|default|duplicate|broken|corrupt|wrong|bad
 def warned(subject: Subject) -> list[Finding]:
     """What the reader of the catalogue warned of: interactions with ids that no table describes."""
     warnings = [note for note in subject.data.notes if note.startswith("Warning: ")]
-    return [one for note in warnings for one in found("ids without a row", 1, (), warning=note.removeprefix("Warning: "))]
+    return [
+        one for note in warnings for one in found("ids without a row", 1, (), warning=note.removeprefix("Warning: "))
+    ]
 
 
 def missing_images(subject: Subject) -> list[Finding]:

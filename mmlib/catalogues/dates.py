@@ -42,8 +42,8 @@ def moments(cells: pd.Series, pattern: str | None, source: str, notes: list[str]
     if other:
         place = int((found[first] != found[other]).to_numpy().argmax())
         raise InputError(
-            f"{source}: {cells.name} may be read as {first} or as {other}: {said[place]!r} is "
-            f"{found[first][place]:%d %B %Y} or {found[other][place]:%d %B %Y}, and no cell decides. "
+            f"{source}: {cells.name} may have the day or the month first: {said[place]!r} is "
+            f"{found[first][place]:%d %B %Y} as {first} or {found[other][place]:%d %B %Y} as {other}. "
             f'Say which: columns = {{"time_format": "{first}"}}.'
         )
     notes.append(f"{source}: {cells.name} was read as {first}.")

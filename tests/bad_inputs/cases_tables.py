@@ -121,17 +121,17 @@ FOLDERS: list[tuple[str, dict[str, Content], str]] = [
     ("seconds among dates", {"ratings.csv": changed(3, lambda n, v: v if n == 20 else "2024-05-31")}, "timestamp.*row"),
     (
         "day/month/year",
-        {"ratings.csv": changed(3, lambda n, v: f"{n % 28 + 1:02d}/{n % 12 + 1:02d}/2024")},
+        {"ratings.csv": changed(3, lambda n, v: f"{n % 12 + 1:02d}/{n % 11 + 1:02d}/2024")},
         "timestamp.*(day|month|2024-05-31)",
     ),
     (
         "month/day/year",
-        {"ratings.csv": changed(3, lambda n, v: f"{n % 12 + 1:02d}/{n % 28 + 1:02d}/2024")},
+        {"ratings.csv": changed(3, lambda n, v: f"{n % 11 + 1:02d}/{n % 12 + 1:02d}/2024")},
         "timestamp.*(day|month|2024-05-31)",
     ),
     (
         "day.month.year",
-        {"ratings.csv": changed(3, lambda n, v: f"{n % 28 + 1:02d}.{n % 12 + 1:02d}.2024")},
+        {"ratings.csv": changed(3, lambda n, v: f"{n % 12 + 1:02d}.{n % 11 + 1:02d}.2024")},
         "timestamp.*(day|month|2024-05-31)",
     ),
     (

@@ -44,7 +44,7 @@ def test_a_cell_that_can_only_be_one_day_decides_for_its_column(tmp_path, cells)
     ],
 )
 def test_dates_that_may_be_two_days_ask_which(tmp_path, cells, pattern):
-    with pytest.raises(InputError, match=r"i\.csv: time may be read as %d.* or as %m.*01 February 2024 .*time_format"):
+    with pytest.raises(InputError, match=r"i\.csv: time may have the day .*01 February 2024 as .*time_format"):
         times(tmp_path, cells)
     assert times(tmp_path, cells, {"time_format": pattern})[0] // 86400 == 1704153600 // 86400
 
