@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from .errors import InputError, one_of
-from .files import digest, read_json, whole, write_json
+from .files import content, digest, read_json, whole, write_json
 
 PARTS = ("train", "valid", "test")
 COLUMNS = {  # that every dataset has
@@ -188,11 +188,11 @@ class Dataset:
 
     @cached_property
     def key(self) -> str:
-        """A short hash of all tables and of the pictures' names, sizes and bytes' lengths."""
+        """A short hash of all tables and of the bytes of all images."""
         tables = [self.users, self.items, self.interactions]
         paths = map(self.image_path, range(self.n_items))
-        sizes = [path.stat().st_size if path and path.is_file() else -1 for path in paths]
-        return digest(*[digest(part) for table in tables for part in _columns(table)], sizes)
+        images = [content(path) if path and path.is_file() else "" for path in paths]
+        return digest(*[digest(part) for table in tables for part in _columns(table)], images)
 
     def save(self, folder: str | Path) -> None:
         """Write ``dataset.json`` and three parquet tables to ``folder``, each whole or not at all.

@@ -1,12 +1,15 @@
 """Files appear whole or not at all, and are known by their content."""
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,25 +21,91 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_FULL, _CLOSED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG), (errno.EROFS, errno.EACCES, errno.EPERM)
+_SHORT = "inline_container.cc"  # all that PyTorch says of a write that fell short
+_SETTLED = 2_000_000_000  # ns; file systems stamp changes in steps of up to two seconds
+
+
 @contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """Give a temporary name beside ``path`` to write a file or a folder to; move it into place at the end.
 
-    A block that raises, or a process that is killed, leaves ``path`` as it was.
+    A block that raises, or a process that is killed, leaves ``path`` as it was. What is in place is on the disk: it
+    outlives a power cut.
+
+    Raises:
+        InputError: when the disk is full or nothing may be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        yield partial
-        if partial.is_dir() and path.is_dir():
-            shutil.rmtree(path)
-        os.replace(partial, path)
+        with writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            for file in [*partial.rglob("*"), partial] if partial.is_dir() else [partial]:
+                to_disk(file)
+            if partial.is_dir() and path.is_dir():
+                shutil.rmtree(path)
+            os.replace(partial, path)
+            to_disk(path.parent)
     finally:
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
+        elif partial.exists():
+            partial.unlink()
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Within the block, say of a full disk and of a folder that is closed to writers what to do about it.
+
+    Raises:
+        InputError: instead of the system's error, which libraries pass on in many forms.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # PyTorch and safetensors have types of their own
+        code, text, named = getattr(error, "errno", None), str(error), getattr(error, "filename", None)
+        elsewhere = "or send results to another disk with the variable MMLIB_OUTPUTS"
+        if named and not str(named).startswith(str(path.parent)):
+            raise
+        if code in _FULL or any(said in text for said in (*map(os.strerror, _FULL), _SHORT)):
+            remedy = f"the disk is full. Free some space, {elsewhere}; the same command goes on from what is done."
+        elif code in _CLOSED or any(os.strerror(one) in text for one in _CLOSED):
+            remedy = f"{os.strerror(code or errno.EACCES)}. Open {path.parent} to writing, {elsewhere}."
         else:
-            partial.unlink(missing_ok=True)
+            raise
+        raise InputError(f"{path} cannot be written: {remedy}") from error
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's list of names, are on the disk."""
+    if path.is_dir() and os.name == "nt":  # folders cannot be opened there
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def content(path: Path) -> str:
+    """A short hash of a file's bytes.
+
+    The same process reads a file once more only if it may have changed: when its size, its times or its place on the
+    disk are others, or when the last change, whose time no program can set, was too recent to be told from the next.
+    """
+    facts = path.stat()
+    stamp = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+    settled = time.time_ns() - facts.st_ctime_ns > _SETTLED and os.name != "nt"
+    return _content(path, stamp) if settled else digest(path)
+
+
+@lru_cache(maxsize=1 << 20)
+def _content(path: Path, stamp: tuple[int, ...]) -> str:
+    return digest(path)
 
 
 def write_json(path: str | Path, value: Any) -> None:
@@ -94,7 +163,9 @@ def digest(*parts: Any) -> str:
         elif isinstance(part, bytes):
             sha.update(part)
         elif isinstance(part, Path):
-            sha.update(part.read_bytes())
+            with part.open("rb") as file:
+                while block := file.read(1 << 20):
+                    sha.update(block)
         else:
             sha.update(json.dumps(part, sort_keys=True, default=_plain).encode())
         sha.update(b"\0")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from .files import writable
+
 
 @contextmanager
 def alone(path: Path, waiting: str) -> Iterator[None]:
@@ -13,10 +15,11 @@ def alone(path: Path, waiting: str) -> Iterator[None]:
 
     The system frees the lock of a process that dies.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=0)
+        with writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
     except Timeout:
         print(waiting, flush=True)
         lock.acquire(poll_interval=0.2)

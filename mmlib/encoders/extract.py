@@ -19,7 +19,7 @@ from torch import Tensor
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
 from ..core.features import Features
-from ..core.files import digest, whole, write_json
+from ..core.files import content, digest, whole, write_json
 from ..core.progress import progress
 from .clip import DTYPES, Clip
 from .pictures import Unreadable, ahead, read
@@ -204,20 +204,16 @@ def _batches(inputs: Iterable[Tensor], size: int) -> Iterator[Tensor]:
 
 
 def _mark(source: Source) -> Any:
-    """What tells a row's source from another: a text itself, a picture's name, size and time of change."""
+    """What tells a row's source from another: a text itself, an image's name and a hash of its bytes."""
     if not isinstance(source, Path):
         return source
-    try:
-        facts = source.stat()
-    except OSError:
-        return [source.name, None]
-    return [source.name, facts.st_size, facts.st_mtime_ns]
+    return [source.name, content(source) if source.is_file() else None]
 
 
 def _store_shard(path: Path | None, key: str, rows: _Rows) -> _Rows:
     if path:
         with whole(path) as partial:
-            metadata = {"key": key, "problems": json.dumps(rows.problems)}
+            metadata = {"key": key, "problems": json.dumps(rows.problems), "content": _content(rows)}
             save_file({"vectors": rows.vectors, "present": rows.present}, partial, metadata)
     return rows
 
@@ -228,10 +224,16 @@ def _load_shard(path: Path | None, key: str) -> _Rows | None:
         with safe_open(path, "pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("key") == key:
-                return _Rows(file.get_tensor("vectors"), file.get_tensor("present"), json.loads(metadata["problems"]))
+                problems = json.loads(metadata["problems"])
+                rows = _Rows(file.get_tensor("vectors"), file.get_tensor("present"), problems)
+                return rows if _content(rows) == metadata.get("content") else None
     except (TypeError, OSError, SafetensorError):
         pass
     return None
+
+
+def _content(rows: _Rows) -> str:
+    return digest(rows.vectors.numpy(), rows.present.numpy(), rows.problems)
 
 
 def _joined(parts: list[_Rows], dim: int) -> _Rows:

@@ -228,9 +228,33 @@ def test_shards_of_other_encoders_or_rows_are_not_used(things, small, tmp_path, 
     assert counted.rows == 8  # the shard of the changed text alone
     assert same(got, extract(changed, small))
 
-    for path in tmp_path.glob("image-*"):
-        path.write_bytes(path.read_bytes()[:100])
-    assert same(extract(things, small, folder=tmp_path), extract(things, small))
+    extract(things, small, folder=tmp_path)
+    right = extract(things, small)
+    damages = (lambda held: held[:100], lambda held: held[:-40] + bytes([held[-40] ^ 64]) + held[-39:])
+    for damage in damages:  # cut short; one bit flipped in a vector
+        for path in tmp_path.glob("image-*"):
+            path.write_bytes(damage(path.read_bytes()))
+        assert same(extract(things, small, folder=tmp_path), right)
+
+
+@pytest.mark.usefixtures("shards")
+def test_other_images_of_the_same_size_and_time_give_other_features(small, tmp_path):
+    """Two files change places: names, sizes and times say nothing of it."""
+    data = catalogue(tmp_path / "images")
+    paths = [data.image_path(item) for item in (0, 1)]
+    held = [path.read_bytes().ljust(4096, b"\0") for path in paths]
+
+    def write(contents):
+        for path, content in zip(paths, contents):
+            path.write_bytes(content)
+            os.utime(path, ns=(10**18, 10**18))
+
+    write(held)
+    first = extract(data, small, folder=tmp_path / "shards")
+    write(reversed(held))
+    again = extract(replace(data), small, folder=tmp_path / "shards")
+    assert torch.equal(again.item["image"][[1, 0]], first.item["image"][[0, 1]])
+    assert not torch.equal(again.item["image"][0], first.item["image"][0])
 
 
 KILLED = """
