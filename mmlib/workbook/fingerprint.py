@@ -1,0 +1,212 @@
+"""What decides a result beside plain inputs: the code that was imported, and what objects hold.
+
+Code is followed as it is in memory, not as it lies on the disk by now: from functions and classes to all that they
+name, through every module that is not an installed library; of libraries the version counts.
+"""
+
+import dis
+import functools
+import hashlib
+import importlib.util
+import pickle
+import sys
+import sysconfig
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any
+
+import numpy as np
+
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl")
+_IMPORT = dis.opmap["IMPORT_NAME"]
+_METHODS = (types.MethodType, classmethod, staticmethod, property, functools.cached_property, functools.partial)
+_UNDER = ("__func__", "__self__", "fget", "fset", "func", "args", "keywords")  # what those are made of
+_BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, np.ufunc)
+
+
+class Unknown(Exception):
+    """Something without content that could be compared, such as an open file, decides a result."""
+
+
+def fingerprint(*values: Any) -> str:
+    """A short hash of anything by content: functions and classes with all that they name, tensors, tables, objects.
+
+    An object counts by its class and all that it holds, or by its ``key`` if it has one, as a ``Dataset`` does.
+
+    Raises:
+        Unknown: for what has no content that could be compared.
+    """
+    walk = _Walk()
+    parts = [walk.value(value) for value in values]
+    for code in walk.waiting:  # grows on the way
+        parts += walk.class_(code) if isinstance(code, type) else walk.function(code)
+    return _hash(*parts).hex()[:16]
+
+
+class _Walk:
+    """Hashes of values. A function or a class is a name there, and waits for its turn to be hashed as code."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Any] = []
+        self.known: dict[int, tuple[bytes, Any]] = {}  # id -> hash, and the object, whose id is good while it lives
+
+    def value(self, value: Any) -> bytes:
+        if value is None or isinstance(value, str | int | float | complex | bytes):
+            return _hash(type(value).__name__, repr(value))
+        if id(value) not in self.known:
+            kind = type(value).__qualname__
+            self.known[id(value)] = _hash("the same again, as in a circle", kind), value
+            self.known[id(value)] = _hash(kind, *self.parts(value)), value
+        return self.known[id(value)][0]
+
+    def values(self, values: Iterable[Any]) -> list[bytes]:
+        return [self.value(value) for value in values]
+
+    def parts(self, value: Any) -> Iterable[str | bytes]:
+        torch = sys.modules.get("torch")
+        if isinstance(value, types.CodeType):
+            return [value.co_code, repr((value.co_names, value.co_varnames)), *self.values(value.co_consts)]
+        if isinstance(value, types.ModuleType):
+            return _name(value.__name__, "")
+        if isinstance(value, types.FunctionType | type):
+            if not _is_library(_home(value)):
+                self.waiting.append(value)
+            wrapped = self.values([value.__wrapped__]) if hasattr(value, "__wrapped__") else []
+            return [*_name(_home(value), value.__qualname__), *wrapped]
+        if isinstance(value, _METHODS):
+            return self.values(getattr(value, name) for name in _UNDER if hasattr(value, name))
+        if isinstance(value, _BUILT_IN):
+            return _name(getattr(value, "__module__", None) or "builtins", value.__name__)
+        if callable(value) and hasattr(value, "__wrapped__"):  # functools.lru_cache
+            return self.values([value.__wrapped__])
+        if isinstance(value, np.ndarray) and value.dtype != object:
+            return [f"{value.dtype.str} {value.shape}", np.ascontiguousarray(value).tobytes()]
+        if torch and isinstance(value, torch.Tensor):
+            return self.values(_arrays(value.detach(), torch))
+        if isinstance(value, list | tuple):
+            return self.values(value)
+        if isinstance(value, Mapping):
+            return self.values(part for item in value.items() for part in item)
+        if isinstance(value, Set):
+            return sorted(self.values(value))
+        return self.object(value, torch)
+
+    def object(self, value: Any, torch: Any) -> Iterable[str | bytes]:
+        kind = type(value)
+        if not _is_library(kind.__module__) or (torch and isinstance(value, torch.nn.Module)):
+            if isinstance(getattr(value, "key", None), str):
+                return self.values([kind, value.key])
+            state = value.__getstate__()
+            if isinstance(state, dict):
+                kept = {name for name in state if isinstance(getattr(kind, name, None), functools.cached_property)}
+                state = {name: state[name] for name in sorted(state) if name not in kept}
+            return self.values([kind, state])
+        try:
+            return [*_name(kind.__module__, kind.__qualname__), pickle.dumps(value, 4)]
+        except Exception:
+            raise Unknown(f"{kind.__module__}.{kind.__qualname__}") from None
+
+    def class_(self, one: type) -> list[bytes]:
+        held = {name: value for name, value in vars(one).items() if name not in _NOT_CODE}
+        notes = held.pop("__annotations__", {})
+        held = {name: value for name, value in held.items() if not isinstance(value, types.GetSetDescriptorType)}
+        held = {name: value for name, value in held.items() if name != "__dataclass_fields__"}  # are in __init__
+        return self.values([one.__bases__, held, _classes(notes)])
+
+    def function(self, one: types.FunctionType) -> list[bytes]:
+        closure = [cell.cell_contents for cell in one.__closure__ or () if not _empty(cell)]
+        named = {name: value for code in _codes(one.__code__) for name, value in _named(code, one.__globals__)}
+        notes = _classes(one.__annotations__)
+        return self.values([one.__code__, one.__defaults__, one.__kwdefaults__, closure, named, notes])
+
+
+def _named(code: types.CodeType, known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The globals that a piece of code names, what it takes from modules, and what it imports on its way."""
+    modules = []
+    for name in code.co_names:
+        if name in known:
+            yield name, known[name]
+            modules += [known[name]] if isinstance(known[name], types.ModuleType) else []
+    if _IMPORT in code.co_code[::2]:
+        steps = [*dis.get_instructions(code)]
+        for level, taken, step in zip(steps, steps[1:], steps[2:]):
+            if step.opcode == _IMPORT:
+                modules += _imported(step.argval, taken.argval, level.argval, known)
+    for module in modules:
+        if not _is_library(module.__name__):
+            yield from ((f"{module.__name__}.{name}", vars(module).get(name)) for name in code.co_names)
+
+
+def _imported(name: str, taken: Any, level: int, known: Mapping[str, Any]) -> list[types.ModuleType]:
+    """What ``from name import taken`` imports when it comes to it, done now; only of the code's own package."""
+    full = importlib.util.resolve_name("." * level + name, known.get("__package__") or "none") if level else name
+    if full.partition(".")[0] != known.get("__name__", "").partition(".")[0]:
+        return []
+    try:
+        __import__(name, dict(known), None, taken or (), level)
+    except ImportError:  # a package that this step would need, and does without
+        return []
+    return [sys.modules[full]]
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _codes(inner)
+
+
+def _classes(notes: Any) -> list[type]:
+    """The classes in annotations."""
+    if isinstance(notes, Mapping):
+        return [one for note in notes.values() for one in _classes(note)]
+    if isinstance(notes, type) and not typing.get_args(notes):
+        return [notes]
+    return [one for note in typing.get_args(notes) for one in _classes(note)]
+
+
+def _home(value: Any) -> str:
+    """The module where the code is; a function that a library wrapped is named after the one inside."""
+    return value.__module__ if isinstance(value, type) else value.__globals__.get("__name__", "")
+
+
+@functools.cache
+def _is_library(module: str) -> bool:
+    if module.partition(".")[0] in ("mmlib", "__main__"):
+        return False
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return module in sys.builtin_module_names or str(file).startswith(_INSTALLED) or module.startswith("_frozen")
+
+
+def _name(module: str, name: str) -> list[str]:
+    top = sys.modules.get(module.partition(".")[0])
+    return [module, name, str(getattr(top, "__version__", "")) if _is_library(module) else ""]
+
+
+def _arrays(values: Any, torch: Any) -> list[Any]:
+    """A tensor of any layout and type as arrays of bytes, with its shape."""
+    if values.layout == torch.sparse_csr:
+        return [*values.shape, values.crow_indices(), values.col_indices(), values.values()]
+    if values.layout != torch.strided:
+        values = values.coalesce()
+        return [*values.shape, values.indices(), values.values()]
+    plain = values.as_subclass(torch.Tensor).cpu().contiguous().reshape(-1)
+    return [str(plain.dtype), *values.shape, plain.view(torch.uint8).numpy()]
+
+
+def _empty(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is None
+    except ValueError:
+        return True
+
+
+def _hash(*parts: str | bytes) -> bytes:
+    sha = hashlib.sha256()
+    for part in parts:
+        part = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        sha.update(len(part).to_bytes(8, "little"))
+        sha.update(part)
+    return sha.digest()
