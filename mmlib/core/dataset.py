@@ -189,10 +189,14 @@ class Dataset:
     @cached_property
     def key(self) -> str:
         """A short hash of all tables and of the bytes of all images."""
-        tables = [self.users, self.items, self.interactions]
         paths = map(self.image_path, range(self.n_items))
         images = [content(path) if path and path.is_file() else "" for path in paths]
-        return digest(*[digest(part) for table in tables for part in _columns(table)], images)
+        return digest(*self._tables, images)
+
+    @cached_property
+    def _tables(self) -> list[str]:
+        tables = [self.users, self.items, self.interactions]
+        return [digest(part) for table in tables for part in _columns(table)]
 
     def save(self, folder: str | Path) -> None:
         """Write ``dataset.json`` and three parquet tables to ``folder``, each whole or not at all.

@@ -20,6 +20,8 @@ import numpy as np
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl")
+_REPEATED = "__dataclass_fields__"  # whose defaults are in __init__
+_SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _IMPORT = dis.opmap["IMPORT_NAME"]
 _METHODS = (types.MethodType, classmethod, staticmethod, property, functools.cached_property, functools.partial)
 _UNDER = ("__func__", "__self__", "fget", "fset", "func", "args", "keywords")  # what those are made of
@@ -98,22 +100,22 @@ class _Walk:
         if not _is_library(kind.__module__) or (torch and isinstance(value, torch.nn.Module)):
             if isinstance(getattr(value, "key", None), str):
                 return self.values([kind, value.key])
-            state = value.__getstate__()
+            state = value.__getstate__() or {}
             if isinstance(state, dict):
                 kept = {name for name in state if isinstance(getattr(kind, name, None), functools.cached_property)}
                 state = {name: state[name] for name in sorted(state) if name not in kept}
             return self.values([kind, state])
+        if kind.__name__ == "ContextVar":  # of core.kept, until it ends
+            return _name(kind.__module__, value.name)
         try:
             return [*_name(kind.__module__, kind.__qualname__), pickle.dumps(value, 4)]
         except Exception:
             raise Unknown(f"{kind.__module__}.{kind.__qualname__}") from None
 
     def class_(self, one: type) -> list[bytes]:
-        held = {name: value for name, value in vars(one).items() if name not in _NOT_CODE}
-        notes = held.pop("__annotations__", {})
-        held = {name: value for name, value in held.items() if not isinstance(value, types.GetSetDescriptorType)}
-        held = {name: value for name, value in held.items() if name != "__dataclass_fields__"}  # are in __init__
-        return self.values([one.__bases__, held, _classes(notes)])
+        held = {name: value for name, value in vars(one).items() if name not in (*_NOT_CODE, _REPEATED)}
+        held = {name: value for name, value in held.items() if not isinstance(value, _SLOTS)}
+        return self.values([one.__bases__, _classes(held.pop("__annotations__", {})), held])
 
     def function(self, one: types.FunctionType) -> list[bytes]:
         closure = [cell.cell_contents for cell in one.__closure__ or () if not _empty(cell)]

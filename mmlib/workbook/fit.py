@@ -1,7 +1,6 @@
 """``mm.fit``: training that is done once for the same model, data and options."""
 
 import inspect
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,27 +8,37 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from ..core.files import digest, read_json, whole, write_json
+from ..core.files import read_json, read_tensors, whole, write_json
 from ..training import Fit
 from ..training import fit as train
 from .cache import cached
+from .fingerprint import Unknown, fingerprint
 
 
 def fit(model: Any, **options: Any) -> Fit:
     """``training.fit`` from the cache where the same model was trained the same way; else trained and kept.
 
-    The same means: class, options, data, features, initial weights, training options and code. A training that
-    was killed continues from its last epoch. A model without parameters is only validated, and not kept.
+    The same means: all that the model holds (options, data, features, graphs, initial weights), the options of the
+    training, the code of both as it was imported, threads and device. A training that was killed continues from its
+    last epoch. A model without parameters is only validated, and not kept; nor is one that holds something without
+    content that could be compared, which is said.
+
+    Args:
+        model: see ``training.fit``; its class may be defined anywhere, in a notebook's cell too.
+        options: of ``training.fit``.
     """
     if not any(True for _ in model.parameters()):
         return train(model, **options)
-    inputs = {
-        "model": getattr(model, "describe", dict)(),
-        "options": {name: str(value) for name, value in _plain(options).items()},
-    }
-    inputs |= {"class": type(model).__name__, "data": model.data.key, "weights": digest(*tensors(model))}
+    code = [train, *{type(inner): inner for inner in model.modules()}]
+    try:
+        inputs: dict[str, Any] = {"state": fingerprint(model), "code": fingerprint(*code)}
+    except Unknown as error:
+        print(f"{type(model).__name__}: not cached, as it holds a {error}, which cannot be compared", flush=True)
+        return train(model, **options)
+    inputs |= {"model": getattr(model, "describe", dict)(), **arithmetic()}
+    inputs["options"] = {name: str(value) for name, value in _plain(options).items()}
     initial = model
 
     def build(folder: Path) -> None:
@@ -42,13 +51,15 @@ def fit(model: Any, **options: Any) -> Fit:
         (folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def back(folder: Path) -> Fit:
-        model.load_state_dict(load_file(folder / "weights.safetensors"))
+        model.load_state_dict(read_tensors(folder / "weights.safetensors"))
         return Fit(model.eval(), pd.read_parquet(folder / "history.parquet"), **read_json(folder / "fit.json"))
 
-    code = ["training", "core.graph", "kernels", "evaluation.ranking", "evaluation.metrics"]
-    code = [f"mmlib.{name}" for name in code]
-    code += sorted(_modules(type(model).__module__))
-    return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back, code=code)
+    return cached(f"fit-{type(model).__name__.lower()}", inputs, build, back)
+
+
+def arithmetic() -> dict[str, Any]:
+    """What the last bits of a sum depend on: the device and, on the CPU, the number of threads."""
+    return {"device": "cuda" if torch.cuda.is_available() else "cpu", "threads": torch.get_num_threads()}
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,18 +68,6 @@ def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
         return dict(options)
     epochs = options.get("epochs", inspect.signature(train).parameters["epochs"].default)
     return dict(options) | {"schedule": [options["schedule"](epoch) for epoch in range(epochs)]}
-
-
-def _modules(name: str) -> set[str]:
-    """The module of a model, and those of its package whose code it uses, directly or through another."""
-    package, found, waiting = name.rpartition(".")[0], set[str](), [name]
-    while waiting:
-        module = waiting.pop()
-        found.add(module)
-        values = list(vars(sys.modules[module]).values())
-        used = {str(getattr(value, "__module__", None) or getattr(value, "__name__", "")) for value in values}
-        waiting += [one for one in used - found if one.startswith(f"{package}.") and one in sys.modules]
-    return found
 
 
 def tensors(model: torch.nn.Module) -> list[np.ndarray]:

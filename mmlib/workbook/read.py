@@ -1,37 +1,111 @@
-"""Catalogues, read once: kept in the cache until one of their files changes."""
+"""Catalogues, read once, and known by the content of their files wherever these lie."""
 
+import json
+import os
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from ..catalogues import bring, place
+from ..catalogues.formats import recognise
 from ..core.dataset import Dataset
-from ..core.files import digest
+from ..core.errors import InputError
+from ..core.files import content, digest
 from .cache import cached
-from .paths import outputs
+
+OPTIONS = ("columns", "reader", "clean", "shop")  # parameters that say how a catalogue is read
+TABLES = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".gz", ".inter", ".data", ".item", ".dat", ".user")
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+MOST = 1_000_000  # files below a catalogue's folder
 
 
-def read(
-    dataset: str, columns: dict[str, Any], reader: dict[str, Any], clean: list[str], shop: dict[str, Any]
-) -> Dataset:
-    """What ``data.bring`` gives, kept in the cache where reading is long."""
+def read(dataset: str, **options: Any) -> Dataset:
+    """What ``catalogues.bring`` gives, from the cache until one of the files that it reads holds something else.
+
+    Args:
+        dataset: ``"toy"``, a folder, or the name of a public catalogue.
+        options: ``columns``, ``reader``, ``clean`` and ``shop`` of ``bring``.
+
+    Raises:
+        InputError: as ``bring``; a folder without a catalogue is refused before it is walked.
+    """
+    given = {name: options.get(name) or None for name in OPTIONS} | {"clean": options.get("clean") or ()}
     if dataset == "toy":
-        folder = outputs() / "cache" / "shop" / digest(shop)
-        return bring(dataset, clean=clean, shop=shop, folder_for_toy=folder)
+        shop = given["shop"] or {}
+
+        def draw(entry: Path) -> None:
+            bring("toy", shop=shop, folder_for_toy=entry / "shop")
+
+        return cached(
+            "shop", shop, draw, lambda entry: bring("toy", folder_for_toy=entry / "shop", **given), code=[bring]
+        )
     folder = place(dataset)
     if (folder / "dataset.json").is_file():
-        return bring(folder, columns=columns, reader=reader, clean=clean)
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    stamps = [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    inputs = {"folder": str(folder.resolve()), "files": digest(stamps), "columns": columns}
-    inputs |= {"reader": reader, "clean": clean}
+        return bring(folder, **given)
 
     def build(entry: Path) -> None:
-        bring(folder, columns=columns, reader=reader, clean=clean).save(entry)
+        bring(folder, **given).save(entry)
 
-    return cached(
-        "dataset",
-        inputs,
-        build,
-        Dataset.load,
-        code=["mmlib.catalogues", "mmlib.splits", "mmlib.core.dataset", "mmlib.core.subset"],
-    )
+    inputs = given | {"folder": str(folder.resolve()), "files": _files(folder, given["columns"] or {})}
+    return cached("dataset", inputs, build, Dataset.load, code=[bring])
+
+
+def data_key(parameters: Mapping[str, Any]) -> str:
+    """A short hash of what a run's catalogue holds, tables and images; empty where its parameters say it all.
+
+    Args:
+        parameters: of the run; only ``dataset`` and how it is read matter.
+
+    Raises:
+        InputError: as ``read``.
+    """
+    dataset = str(parameters.get("dataset", "toy"))
+    if dataset == "toy":
+        return ""
+    folder, columns = place(dataset).resolve(), parameters.get("columns") or {}
+    options = json.dumps({name: parameters.get(name) for name in OPTIONS}, sort_keys=True)
+    data = _known(str(folder), options, _files(folder, columns))
+    data.__dict__.pop("key", None)  # looks at the images anew
+    return data.key
+
+
+@lru_cache(maxsize=4)
+def _known(folder: str, options: str, files: str) -> Dataset:
+    """The runs of a sweep read the same few catalogues."""
+    return read(folder, **json.loads(options))
+
+
+def _files(folder: Path, columns: Mapping[str, Any]) -> str:
+    """A hash of the tables that a folder's reader may look at, and of the names of images below.
+
+    Raises:
+        InputError: when the folder holds no catalogue, or far more than one.
+    """
+    if not columns:
+        recognise(folder)
+    named = [folder / name for name in columns.values() if isinstance(name, str) and (folder / name).is_file()]
+    places = [folder, *sorted(folder.glob("*-core"))]
+    tables = {path for place in places for path in place.iterdir() if path.name.lower().endswith(TABLES)}
+    tables = {path for path in tables | set(named) if path.is_file() and path.name[0] != "."}
+    images = sorted(_images(folder))
+    return digest(*[part for path in sorted(tables) for part in (str(path.relative_to(folder)), content(path))], images)
+
+
+def _images(folder: Path) -> Iterator[str]:
+    """Names of the images in the folders of ``folder``; each folder once, whatever links say."""
+    count, seen, waiting = 0, {os.path.realpath(folder)}, [str(folder)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if entry.is_dir() and not entry.name.startswith(".") and (real := os.path.realpath(entry)) not in seen:
+                    seen.add(real)
+                    waiting.append(entry.path)
+                elif entry.name.lower().endswith(IMAGES):
+                    yield os.path.relpath(entry.path, folder)
+        if count > MOST:
+            raise InputError(
+                f"{folder} holds more than {MOST:,} files and folders, so it is no catalogue's own. Put the catalogue "
+                "into a folder of its own."
+            )

@@ -10,7 +10,6 @@ from typing import Any
 from ..core.errors import InputError
 from ..core.files import digest, read_json, write_json
 from ..core.lock import alone
-from .cache import code_version
 from .environment import environment
 from .kernel import execute
 from .pages import stale
@@ -145,7 +144,8 @@ def _recorded(folder: Path, page: str) -> dict[str, Any]:
 
 def _code(one: Plan) -> str:
     """A short hash of the pages and of mmlib, to tell whether a finished run was made by the code as it is now."""
-    return digest(code_version("mmlib"), *[(one.notebooks / f"{page}.ipynb").read_bytes() for page in one.pages])
+    package = Path(__file__).resolve().parents[1]
+    return digest(*sorted(package.rglob("*.py")), *[one.notebooks / f"{page}.ipynb" for page in one.pages])
 
 
 def _say_reused(one: Plan, before: Mapping[str, Any]) -> None:

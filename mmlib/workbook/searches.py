@@ -28,4 +28,4 @@ def cached_search(name: str, inputs: Mapping[str, Any], search: Callable[[], Res
         parts = load_file(folder / "found.safetensors")
         return tuple(parts[str(place)].to(device) for place in range(len(parts)))
 
-    return cached(name, plain, build, back, code=["mmlib.kernels"])
+    return cached(name, plain, build, back, code=[search])

@@ -46,7 +46,7 @@ def load(
     goes into the run's report.
     """
     splits.check(split)  # before any long work
-    brought = read(str(dataset), columns or {}, reader or {}, list(clean), shop or {})
+    brought = read(str(dataset), columns=columns, reader=reader, clean=clean, shop=shop)
     data = splits.by_name(brought, split, split_seed)
     audit_of(data)
     return data
@@ -75,7 +75,7 @@ def audit_of(
         def back(folder: Path) -> Audit:
             return Audit.from_json(read_json(folder / "audit.json"))
 
-        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=["mmlib.audit"])
+        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=[auditing.audit])
 
     rest = [name for name in auditing.CHECKS if name not in auditing.OF_GIVEN]
     found = made({}, only=rest)
@@ -142,7 +142,7 @@ def extract(data: Dataset, clip: Clip, **options: Any) -> Features:
     def build(folder: Path) -> None:
         extract_features(data, clip, folder=folder / "shards", **options).save(folder)
 
-    return cached("features", inputs, build, Features.load, code=["mmlib.encoders"])
+    return cached("features", inputs, build, Features.load, code=[extract_features])
 
 
 def start_vectors(

@@ -3,12 +3,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from mmlib.core.errors import InputError
-from mmlib.workbook.cache import cached, code_version, is_whole
+from mmlib.core.files import content
+from mmlib.workbook.cache import cached, damage
 
 
 def number(folder: Path) -> int:
@@ -39,7 +40,8 @@ def test_builds_once_and_reads_afterwards(tmp_path: Path, capsys: pytest.Capture
     assert first.endswith(f" s -> {key}")
     assert second == f"count: from cache {key}"
     manifest = json.loads((entry(tmp_path, "count") / "manifest.json").read_text())
-    assert (manifest["stage"], manifest["inputs"], manifest["files"]) == ("count", {"a": 1}, {"number": 1})
+    assert (manifest["stage"], manifest["inputs"]) == ("count", {"a": 1})
+    assert manifest["files"] == {"number": content(entry(tmp_path, "count") / "number")}
     assert {"code", "seconds", "created", "mmlib"} <= set(manifest)
 
 
@@ -50,48 +52,79 @@ def test_other_inputs_and_other_stages_are_other_entries(tmp_path: Path):
     assert cached("count", {"a": 1}, build_of(4), number, root=tmp_path) == 1
 
 
-def test_other_code_is_another_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    package = tmp_path / "made_up_package"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "inner.py").write_text("x = 1\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    root = tmp_path / "cache"
+def test_other_code_is_another_entry(tmp_path: Path):
+    def ask(value: int, *code: object) -> int:
+        return cached("count", {}, build_of(value), number, code=code, root=tmp_path)
 
-    def ask(value: int, code: str = "made_up_package") -> int:
-        return cached("count", {}, build_of(value), number, code=[code], root=root)
-
-    assert (ask(1), ask(2)) == (1, 1)
-    assert ask(3, "made_up_package.inner") == 3
-    (package / "inner.py").write_text("x = 2\n")
-    assert (ask(4), ask(5, "made_up_package.inner")) == (4, 5)
-    assert "made_up_package.inner" not in sys.modules  # looked up, not imported
+    assert (ask(1, number), ask(2, number)) == (1, 1)
+    assert (ask(3, build_of), ask(4, number, build_of), ask(5, number)) == (3, 4, 1)
 
 
-def test_unknown_module_is_refused(tmp_path: Path):
-    for name in ("mmlib.no_such_room", "no_such_package", "no_such_package.inner"):
-        with pytest.raises(InputError, match=f"no module {name}"):
-            cached("count", {}, build_of(1), number, code=[name], root=tmp_path)
-    assert code_version("mmlib.workbook") != code_version("mmlib.workbook.cache")
+def flip(path: Path) -> None:
+    """One bit, size and times as they were."""
+    facts, held = path.stat(), bytearray(path.read_bytes())
+    held[-1] ^= 1
+    path.write_bytes(held)
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
-@pytest.mark.parametrize("damage", ["no manifest", "broken manifest", "wrong manifest", "short file", "no file"])
-def test_damaged_entries_are_built_again(tmp_path: Path, damage: str):
+DAMAGES = {
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "broken manifest": lambda folder: (folder / "manifest.json").write_text("{"),
+    "wrong manifest": lambda folder: (folder / "manifest.json").write_text("[1]"),
+    "wrong names": lambda folder: (folder / "manifest.json").write_text('{"files": {"no": 1}}'),
+    "short file": lambda folder: (folder / "number").write_text("7"),
+    "no file": lambda folder: (folder / "number").unlink(),
+    "one bit": lambda folder: flip(folder / "number"),
+}
+
+
+@pytest.mark.parametrize("harm", DAMAGES.values(), ids=DAMAGES)
+def test_damaged_entries_are_built_again_and_never_read(tmp_path: Path, capsys: pytest.CaptureFixture[str], harm):
     cached("count", {}, build_of(77), number, root=tmp_path)
     folder = entry(tmp_path, "count")
-    if damage == "no manifest":
-        (folder / "manifest.json").unlink()
-    elif damage == "broken manifest":
-        (folder / "manifest.json").write_text("{")
-    elif damage == "wrong manifest":
-        (folder / "manifest.json").write_text("[1]")
-    elif damage == "short file":
-        (folder / "number").write_text("7")
-    else:
-        (folder / "number").unlink()
-    assert not is_whole(folder)
+    assert not damage(folder)
+    harm(folder)
+    assert damage(folder)
+    capsys.readouterr()
     assert cached("count", {}, build_of(78), number, root=tmp_path) == 78
-    assert is_whole(folder)
+    said, built = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"count: {folder.name} is damaged (")
+    assert said.endswith("missing or not what was written), so it is built again")
+    assert built.startswith("count: built in")
+    assert not damage(folder)
+
+
+def test_what_was_checked_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("mmlib.core.files._SETTLED", -1)
+    cached("count", {}, build_of(1), number, root=tmp_path)
+    cached("count", {}, build_of(1), number, root=tmp_path)
+    seen: list[Path] = []
+    monkeypatch.setattr("mmlib.core.files.digest", lambda path: seen.append(path))
+    assert not damage(entry(tmp_path, "count"))
+    assert seen == []
+
+
+def test_what_failed_before_it_wrote_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    def fails(folder: Path) -> None:
+        raise ValueError("no luck")
+
+    with pytest.raises(ValueError, match="no luck") as caught:
+        cached("count", {}, fails, number, root=tmp_path)
+    assert not hasattr(caught.value, "__notes__")
+    assert capsys.readouterr().out == ""
+    assert [path.suffix for path in (tmp_path / "count").iterdir()] == [".lock"]
+
+
+def test_work_that_nobody_came_back_for_is_dropped(tmp_path: Path):
+    for name, age in (("old", 8), ("new", 6)):
+        work = tmp_path / "count" / f"{name}.work"
+        work.mkdir(parents=True)
+        (work / "half").write_text("")
+        for path in (work / "half", work):
+            os.utime(path, (time.time() - age * 24 * 3600,) * 2)
+    cached("count", {}, build_of(1), number, root=tmp_path)
+    assert [path.name for path in (tmp_path / "count").glob("*.work")] == ["new.work"]
 
 
 def test_an_error_keeps_the_work_and_names_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -117,6 +150,7 @@ def test_an_error_keeps_the_work_and_names_it(tmp_path: Path, capsys: pytest.Cap
 SCRIPT = """
 import sys, time
 from pathlib import Path
+from mmlib.core.files import content
 from mmlib.workbook.cache import cached
 
 def build(folder):

@@ -30,7 +30,6 @@ def inside(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_from_start_to_report(
     workbook: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("mmlib.workbook.run.code_version", lambda module: "the code as it is")
     done = run(workbook / "params" / "toy.yaml", overrides={"seed": 2})
     assert not done.reused
     assert done.metrics["00_first"]["total"] == 2.5

@@ -8,7 +8,7 @@ from mmlib.audit.report import Audit
 from mmlib.core.dataset import Dataset
 from mmlib.core.files import read_json
 from mmlib.core.graph import bipartite
-from mmlib.workbook import page, read, stages
+from mmlib.workbook import page, stages
 
 
 @pytest.fixture(autouse=True)
@@ -26,20 +26,6 @@ def shop(tmp_path):
     pairs = [(f"u{u}", f"i{i}") for u in range(20) for i in rng.permutation(15)[:8]]
     pd.DataFrame(pairs, columns=["user_id", "item_id"]).to_csv(folder / "ratings.csv", index=False)
     return folder
-
-
-def test_a_folder_is_read_once_until_it_changes(shop, monkeypatch) -> None:
-    first = stages.load(str(shop))
-    monkeypatch.setattr(read, "bring", None)  # what is cached is not read again
-    again = stages.load(str(shop))
-    assert again.key == first.key
-    assert again.split == first.split
-    monkeypatch.undo()
-    monkeypatch.setenv("MMLIB_OUTPUTS", str(shop.parent / "outputs"))
-    with (shop / "ratings.csv").open("a") as file:
-        file.write("u0,i99\n")
-    assert stages.load(str(shop)).n_items == first.n_items + 1
-    assert stages.load(str(shop), clean=["core=2"]).n_items == first.n_items
 
 
 def test_audits_of_a_run_are_joined_in_its_folder(shop, tmp_path, monkeypatch) -> None:
