@@ -22,7 +22,6 @@ _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib"
 _NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl")
 _REPEATED = "__dataclass_fields__"  # whose defaults are in __init__
 _SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
-_IMPORT = dis.opmap["IMPORT_NAME"]
 _METHODS = (types.MethodType, classmethod, staticmethod, property, functools.cached_property, functools.partial)
 _UNDER = ("__func__", "__self__", "fget", "fset", "func", "args", "keywords")  # what those are made of
 _BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, np.ufunc)
@@ -126,23 +125,34 @@ class _Walk:
 
 def _named(code: types.CodeType, known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The globals that a piece of code names, what it takes from modules, and what it imports on its way."""
-    modules = []
-    for name in code.co_names:
-        if name in known:
+    loaded, imports = _names(code)
+    modules = [module for step in imports for module in _imported(*step, known)]
+    for name in loaded:
+        if isinstance(known.get(name), types.ModuleType):
+            modules.append(known[name])
+        elif name in known:
             yield name, known[name]
-            modules += [known[name]] if isinstance(known[name], types.ModuleType) else []
-    if _IMPORT in code.co_code[::2]:
-        steps = [*dis.get_instructions(code)]
-        for level, taken, step in zip(steps, steps[1:], steps[2:]):
-            if step.opcode == _IMPORT:
-                modules += _imported(step.argval, taken.argval, level.argval, known)
     for module in modules:
-        if not _is_library(module.__name__):
-            yield from ((f"{module.__name__}.{name}", vars(module).get(name)) for name in code.co_names)
+        held = {} if _is_library(module.__name__) else vars(module)
+        for name in code.co_names:
+            if name in held and not isinstance(held[name], types.ModuleType):
+                yield f"{module.__name__}.{name}", held[name]
+
+
+@functools.cache
+def _names(code: types.CodeType) -> tuple[list[str], list[tuple[str, Any, int]]]:
+    """The globals that code reads, and its imports: module, names taken, level."""
+    steps = [*dis.get_instructions(code)]
+    loaded = dict.fromkeys(step.argval for step in steps if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    trios = zip(steps, steps[1:], steps[2:])
+    imports = [
+        (last.argval, taken.argval, level.argval) for level, taken, last in trios if last.opname == "IMPORT_NAME"
+    ]
+    return [*loaded], imports
 
 
 def _imported(name: str, taken: Any, level: int, known: Mapping[str, Any]) -> list[types.ModuleType]:
-    """What ``from name import taken`` imports when it comes to it, done now; only of the code's own package."""
+    """The modules that ``from name import taken`` imports when it comes to it, done now; only of the code's package."""
     full = importlib.util.resolve_name("." * level + name, known.get("__package__") or "none") if level else name
     if full.partition(".")[0] != known.get("__name__", "").partition(".")[0]:
         return []
@@ -150,7 +160,9 @@ def _imported(name: str, taken: Any, level: int, known: Mapping[str, Any]) -> li
         __import__(name, dict(known), None, taken or (), level)
     except ImportError:  # a package that this step would need, and does without
         return []
-    return [sys.modules[full]]
+    module = sys.modules[full]
+    inner = [getattr(module, one, None) for one in taken or ()]
+    return [module, *(one for one in inner if isinstance(one, types.ModuleType))]
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
