@@ -21,7 +21,9 @@ class TooLarge(Unreadable):
 
 
 @contextmanager
-def opened(source: Path | bytes, *, pixels: int | None = None, side: int | None = None) -> Iterator[Image.Image]:
+def opened(
+    source: Path | bytes, *, pixels: int | None = None, side: int | None = None, formats: tuple[str, ...] | None = None
+) -> Iterator[Image.Image]:
     """An image from a file or from memory, to be decoded in the block; of an animation the first frame.
 
     Its size is taken from the header and nothing of a larger one is decoded. Formats for which Pillow runs another
@@ -30,6 +32,7 @@ def opened(source: Path | bytes, *, pixels: int | None = None, side: int | None 
     Args:
         pixels: the most that the image may have; default: ``PIL.Image.MAX_IMAGE_PIXELS``.
         side: decode a JPEG at a fraction of its size, if that has at least ``side`` pixels each way.
+        formats: names of the formats that are read, such as ``"JPEG"``; default: all but EPS.
 
     Raises:
         TooLarge: when it has more pixels.
@@ -44,7 +47,9 @@ def opened(source: Path | bytes, *, pixels: int | None = None, side: int | None 
                 raise Unreadable("it is a directory or a device, not a file")
         if (len(source) if isinstance(source, bytes) else known.st_size) == 0:
             raise Unreadable("the file is empty")
-        with Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=_formats()) as image:
+        with Image.open(
+            BytesIO(source) if isinstance(source, bytes) else source, formats=formats or _formats()
+        ) as image:
             if image.width * image.height > limit:
                 raise TooLarge(f"{image.width} x {image.height} pixels are more than the limit of {limit:,}")
             if side:
@@ -64,6 +69,6 @@ def opened(source: Path | bytes, *, pixels: int | None = None, side: int | None 
 
 
 @cache
-def _formats() -> list[str]:
+def _formats() -> tuple[str, ...]:
     Image.init()
-    return [name for name in Image.ID if name != "EPS"]
+    return tuple(name for name in Image.ID if name != "EPS")

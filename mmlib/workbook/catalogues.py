@@ -47,7 +47,7 @@ def fetch(name: str, folder: Path | None, *, files: bool, pictures: bool, reader
     """
     from ..catalogues import fetch as downloads
     from ..catalogues import formats as forms
-    from ..catalogues.fetch.pictures import fetch_pictures, summary, urls_of
+    from ..catalogues.fetch.images import fetch_images, summary, urls_of
 
     where = downloads.fetch(name, folder) if files else downloads.place(name, folder)
     if not where.is_dir():
@@ -55,7 +55,7 @@ def fetch(name: str, folder: Path | None, *, files: bool, pictures: bool, reader
     print(f"{name}: {where}")
     if pictures and not name.startswith("movielens"):
         urls = urls_of(forms.read(where, **reader))
-        print("\n".join(summary(fetch_pictures(urls, where))) if urls else "no item names a picture's address")
+        print("\n".join(summary(fetch_images(urls, where))) if urls else "no item names a picture's address")
     named = name if folder is None else str(where)
     print(f"use it with: mmlib run params/toy.yaml -p dataset {named}")
 

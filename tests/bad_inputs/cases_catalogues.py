@@ -12,14 +12,15 @@ import pytest
 
 from mmlib.catalogues import fetch
 from mmlib.catalogues.fetch import public
-from mmlib.catalogues.fetch.public import Public, Remote
+from mmlib.catalogues.fetch.download import Remote
+from mmlib.catalogues.fetch.public import Public
 from mmlib.catalogues.fetch.unpack import unpack
 from mmlib.catalogues.fetch.web import Patience
 from tests.catalogues.fetch import server as at
 
 from .world import Case, Content
 
-QUICK = Patience(connect=1.0, read=0.5, attempts=2, pause=0.01, longest=0.05)
+QUICK = Patience(hosts=("127.0.0.1",), connect=1.0, read=0.5, attempts=2, pause=0.01, longest=0.05)
 BODY = gzip.compress(b'{"asin": "a"}\n' * 50, mtime=0)
 NEW = r"\.partial$|\.partial\.json$|manifest"
 

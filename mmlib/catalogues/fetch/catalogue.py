@@ -8,8 +8,8 @@ from typing import Any
 
 from ...core.errors import InputError, one_of
 from ...core.files import read_json, write_json
-from .download import alone, download
-from .public import Public, Remote, named
+from .download import Remote, alone, download
+from .public import Public, named
 from .unpack import unpack
 from .web import Patience
 

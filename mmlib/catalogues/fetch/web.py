@@ -1,12 +1,15 @@
-"""Polite requests over the web: redirects, time and repeats have limits, and every failure has a name and a reason."""
+"""Polite requests over the web: redirects, time and repeats have limits, and every failure has a name and a reason.
+
+requests carries them. pooch was weighed: it starts a broken download from the beginning and follows redirects unasked.
+"""
 
 import ipaddress
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from ... import __version__
@@ -20,7 +23,7 @@ BLOCK = 1 << 16
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait for a server, and how often to ask again.
+    """How long to wait for a server, how often to ask again, and where to.
 
     Args:
         connect: seconds until a connection must stand.
@@ -29,6 +32,7 @@ class Patience:
         pause: seconds before the second attempt; each further pause is twice as long.
         longest: seconds that no pause exceeds, whatever a server demands.
         redirects: how many are followed.
+        hosts: hosts that may have addresses that are not on the public internet, because the user named them.
     """
 
     connect: float = 15.0
@@ -37,6 +41,7 @@ class Patience:
     pause: float = 1.0
     longest: float = 120.0
     redirects: int = 10
+    hosts: Collection[str] = ()
 
     def after(self, failures: int, demanded: float | None = None) -> float:
         """Seconds to wait after the given number of failures (from 1): what the server demanded, or ever longer."""
@@ -60,23 +65,40 @@ class Trouble(Exception):
         self.status, self.reason, self.passing, self.wait = status, reason, passing, wait
 
 
-def session(connections: int = 8) -> "Session":
+def session(patience: Patience, connections: int = 8) -> "Session":
     """A session that says who asks, keeps no cookies and may be used by several threads.
+
+    What it connects to is looked at when the connection stands, before anything is sent: the answer of a name server
+    that changes between a check and a connection leads nowhere.
 
     Raises:
         InputError: when the package requests is not installed.
     """
     try:
         import requests
+        from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     except ImportError:
         raise InputError("Downloads need the package requests; install it with: pip install 'mmlib[fetch]'.") from None
     from http.cookiejar import DefaultCookiePolicy
+
+    def checked(pool: Any) -> Any:
+        class Connection(pool.ConnectionCls):
+            def _new_conn(self) -> socket.socket:
+                made = super()._new_conn()
+                if not _is_public(made.getpeername()[0]) and self.host not in patience.hosts:
+                    made.close()
+                    raise _private(self.host)
+                return made
+
+        return type("Pool", (pool,), {"ConnectionCls": Connection})
 
     made = requests.Session()
     made.headers.update({"User-Agent": f"mmlib/{__version__} (research on recommendation)", "Accept": "*/*"})
     made.headers["Accept-Encoding"] = "identity"  # a file as it lies there; parts of it can be counted in bytes
     made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     adapter = requests.adapters.HTTPAdapter(pool_connections=connections, pool_maxsize=connections)
+    pools = {"http": checked(HTTPConnectionPool), "https": checked(HTTPSConnectionPool)}
+    adapter.poolmanager.pool_classes_by_scheme = pools
     made.mount("http://", adapter)
     made.mount("https://", adapter)
     return made
@@ -92,7 +114,8 @@ def opened(
 ) -> Iterator["Response"]:
     """The answer to a GET request, its body not yet read; redirects are followed.
 
-    A redirect from https to http, to anything that is not the web, and from a public to a private address is refused.
+    Refused are a redirect from https to http, one to anything that is not the web, and at every step a host with an
+    address that is not on the public internet, unless ``patience.hosts`` names it.
 
     Raises:
         Trouble: for every failure of the network and every status that is not in ``accept``; also for those that
@@ -137,56 +160,60 @@ def is_web(url: str) -> bool:
         return False
 
 
-def is_private(host: str) -> bool:
-    """Whether a host is, or its name leads to, an address that is not on the public internet."""
-    try:
-        found = {host} if _is_address(host) else {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
-        return any(not ipaddress.ip_address(address.split("%")[0]).is_global for address in found)
-    except (OSError, UnicodeError, ValueError):
-        return False  # it has no address, so nothing is reached there either
+def is_page(start: bytes, kind: str) -> bool:
+    """Whether a body that begins like this, of the stated kind, is a web page."""
+    return kind == "text/html" or start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
 
 
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
+def kind_of(response: "Response") -> str:
+    """The stated kind of a body, such as ``"image/png"``; ``""`` when there is none."""
+    return response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address.split("%")[0])
+    return (getattr(found, "ipv4_mapped", None) or found).is_global
+
+
+def _private(host: str) -> Trouble:
+    said = f"{host} has an address that is not on the public internet; it is asked only if you name it (hosts)"
+    return Trouble("refused", said)
 
 
 def _followed(web: "Session", url: str, patience: Patience, headers: Mapping[str, str]) -> "Response":
     if not is_web(url):
         raise Trouble("refused", f"{url[:200]!r} is not an address that begins with http:// or https://")
-    first = url
     for _ in range(patience.redirects + 1):
+        _check_host(url, patience.hosts)
         try:
-            response = web.get(
-                url,
-                headers=dict(headers),
-                stream=True,
-                allow_redirects=False,
-                timeout=(patience.connect, patience.read),
-            )
+            wait = (patience.connect, patience.read)
+            response = web.get(url, headers=dict(headers), stream=True, allow_redirects=False, timeout=wait)
             target = web.get_redirect_target(response)
         except UnicodeError as error:  # names that cannot be encoded
             raise Trouble("dead", f"{url[:200]!r} is not a web address: {error}") from None
         if target is None:
             return response
         response.close()
-        url = _next(first, url, urljoin(url, target))
+        there = urljoin(url, target)
+        if not is_web(there):
+            raise Trouble("refused", f"redirected to {there[:200]!r}, which is not on the web")
+        if url.startswith("https:") and not there.startswith("https:"):
+            raise Trouble("refused", f"redirected from https to the unprotected {there[:200]}")
+        url = there
     raise Trouble("dead", f"more than {patience.redirects} redirects, the last one to {url[:200]}")
 
 
-def _next(first: str, url: str, there: str) -> str:
-    """``there``, if a redirect from ``url`` may lead to it."""
-    if not is_web(there):
-        raise Trouble("refused", f"redirected to {there[:200]!r}, which is not on the web")
-    if url.startswith("https:") and not there.startswith("https:"):
-        raise Trouble("refused", f"redirected from https to the unprotected {there[:200]}")
-    host, there_host = urlsplit(first).hostname or "", urlsplit(there).hostname or ""
-    if host != there_host and is_private(there_host) and not is_private(host):
-        raise Trouble("refused", f"redirected to the private address {there_host}")
-    return there
+def _check_host(url: str, named: Collection[str]) -> None:
+    """Refuse a host of which any address is not on the public internet; one without addresses leads nowhere anyway."""
+    host = urlsplit(url).hostname or ""
+    if host in named:
+        return
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+    except (OSError, UnicodeError, ValueError):
+        return
+    if not all(map(_is_public, found)):
+        raise _private(host)
 
 
 def _refusal(response: "Response") -> Trouble:
@@ -215,14 +242,13 @@ def _trouble(error: Exception) -> Trouble:
     from urllib3 import exceptions as read
 
     said = " ".join(str(error).split())[:300] or type(error).__name__
+    broken = asked.ChunkedEncodingError, asked.ContentDecodingError, read.ProtocolError, read.DecodeError
     if isinstance(error, (asked.Timeout, read.TimeoutError)):
         return Trouble("timeout", "no answer in time", passing=True)
     if isinstance(error, (asked.InvalidURL, asked.InvalidSchema, asked.MissingSchema, read.LocationParseError)):
         return Trouble("dead", f"not a web address: {said}")
     if isinstance(error, (asked.SSLError, read.SSLError)) and "CERTIFICATE" in said.upper():
         return Trouble("refused", f"the server's certificate is not valid: {said}")
-    if isinstance(
-        error, (asked.ChunkedEncodingError, asked.ContentDecodingError, read.ProtocolError, read.DecodeError)
-    ):
+    if isinstance(error, broken):
         return Trouble("broken off", f"the connection broke off: {said}", passing=True)
     return Trouble("unreachable", said, passing=True)

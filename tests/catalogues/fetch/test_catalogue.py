@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 
 from mmlib.catalogues.fetch import fetch, is_there, place, public
-from mmlib.catalogues.fetch.public import Public, Remote
+from mmlib.catalogues.fetch.download import Remote
+from mmlib.catalogues.fetch.public import Public
 from mmlib.catalogues.fetch.web import Patience
 from mmlib.core.errors import InputError
 
 from . import server as at
 from .server import Server
 
-QUICK = Patience(connect=2.0, read=2.0, attempts=2, pause=0.01, longest=0.1)
+QUICK = Patience(hosts=("127.0.0.1",), connect=2.0, read=2.0, attempts=2, pause=0.01, longest=0.1)
 REVIEWS, META = gzip.compress(b'{"asin": "a"}\n', mtime=0), gzip.compress(b"{'asin': 'a'}\n", mtime=0)
 
 

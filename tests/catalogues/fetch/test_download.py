@@ -1,9 +1,11 @@
 import gzip
 import hashlib
+import socket
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from mmlib.core.errors import InputError
 from . import server as at
 from .server import Server
 
-QUICK = Patience(connect=2.0, read=2.0, attempts=3, pause=0.01, longest=0.2, redirects=3)
+QUICK = Patience(hosts=("127.0.0.1",), connect=2.0, read=2.0, attempts=3, pause=0.01, longest=0.2, redirects=3)
 DATA = np.random.default_rng(0).bytes(300_000)
 ZIPPED = gzip.compress(DATA, mtime=0)
 
@@ -162,6 +164,22 @@ def test_without_a_stated_length_the_end_of_an_archive_is_looked_at(server: Serv
     assert (tmp_path / name).read_bytes() == (ZIPPED if known else ZIPPED[:70_000])
 
 
+@pytest.mark.parametrize("how", ["cut", "flipped"])
+def test_a_stated_length_does_not_vouch_for_an_archive(server: Server, tmp_path: Path, how: str) -> None:
+    """What is damaged where it lies is asked for again from the start, and refused when it stays so."""
+    bad = ZIPPED[:70_000] if how == "cut" else ZIPPED[:70_000] + bytes([ZIPPED[70_000] ^ 1]) + ZIPPED[70_001:]
+    server.answers["/a.gz"] = at.first(at.file(bad), at.file(ZIPPED, '"two"'))
+    download(f"{server.url}/a.gz", tmp_path / "a.gz", patience=QUICK)
+    assert (tmp_path / "a.gz").read_bytes() == ZIPPED
+    assert [asked for _, asked in server.asked] == ["", ""]
+    server.answers["/b.gz"] = at.file(bad)
+    with pytest.raises(
+        InputError, match=rf"\(3 attempts\): broken off: after {len(bad):,} bytes it is no whole \.gz file"
+    ):
+        download(f"{server.url}/b.gz", tmp_path / "b.gz", patience=QUICK)
+    assert left(tmp_path) == ["a.gz"]
+
+
 @pytest.mark.parametrize("code", [429, 500, 502, 503])
 def test_a_passing_refusal_is_asked_again(server: Server, tmp_path: Path, code: int) -> None:
     server.answers["/a.bin"] = at.first(at.status(code), at.file(DATA))
@@ -196,7 +214,7 @@ def test_retry_after_is_obeyed_in_seconds_and_as_a_date(
         at.status(503, Retry_After="soon"),
         at.file(DATA),
     )
-    patience = Patience(attempts=9, pause=0.5, longest=60.0)
+    patience = Patience(attempts=9, pause=0.5, longest=60.0, hosts=("127.0.0.1",))
     download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=patience)
     assert waited == [7.0, pytest.approx(30, abs=2), 60.0, 4.0]
 
@@ -234,15 +252,57 @@ def test_a_redirect_that_leads_nowhere_is_refused_at_once(
     assert left(tmp_path) == []
 
 
-def test_a_redirect_never_leaves_https_nor_enters_a_private_network() -> None:
-    step = web._next
-    assert step("http://1.1.1.1/a", "http://1.1.1.1/a", "https://1.1.1.2/a") == "https://1.1.1.2/a"
-    assert step("http://127.0.0.1/a", "http://127.0.0.1/a", "http://10.0.0.1/a") == "http://10.0.0.1/a"
-    with pytest.raises(web.Trouble, match="unprotected"):
-        step("https://1.1.1.1/a", "https://1.1.1.1/a", "http://1.1.1.1/a")
-    for private in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "[::1]", "localhost"):
-        with pytest.raises(web.Trouble, match="private"):
-            step("http://1.1.1.1/a", "http://1.1.1.2/a", f"http://{private}/a")
+@pytest.mark.parametrize(
+    "host", ["10.1.2.3", "192.168.0.1", "169.254.169.254", "[::1]", "[::ffff:127.0.0.1]", "localhost"]
+)
+def test_a_redirect_to_a_private_address_is_refused_unless_it_is_named(
+    server: Server, tmp_path: Path, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also from one private host to another: to name one is not to name all."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    port = server.url.rsplit(":", 1)[1]
+    server.answers |= {"/a": at.redirect(f"http://{host}:{port}/b"), "/b": at.file(DATA)}
+    with pytest.raises(InputError, match=r"refused: .* is not on the public internet; it is asked only if"):
+        download(f"{server.url}/a", tmp_path / "a.bin", patience=QUICK)
+    assert left(tmp_path) == []
+    assert server.count("/b") == 0
+    if host == "localhost":
+        download(f"{server.url}/a", tmp_path / "a.bin", patience=replace(QUICK, hosts=("127.0.0.1", "localhost")))
+        assert (tmp_path / "a.bin").read_bytes() == DATA
+
+
+@pytest.mark.parametrize("answers", [["127.0.0.1"], ["1.1.1.1", "127.0.0.1"]])
+@pytest.mark.parametrize("redirected", [False, True])
+def test_what_name_servers_answer_counts_also_when_it_changes(
+    server: Server, tmp_path: Path, answers: list[str], redirected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A public name that leads here, at once or only when the connection is made; nothing is sent to it."""
+    port, real, left_over = server.url.rsplit(":", 1)[1], socket.getaddrinfo, list(answers)
+
+    def lookup(host, *args, **more):  # type: ignore[no-untyped-def]
+        if host == "files.example":
+            host = left_over.pop(0) if len(left_over) > 1 else left_over[0]
+        return real(host, *args, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setenv("NO_PROXY", "*")
+    there = f"http://files.example:{port}/b"
+    server.answers |= {"/a": at.redirect(there), "/b": at.file(DATA)}
+    with pytest.raises(InputError, match=r"refused: files\.example has an address that is not on the public internet"):
+        download(f"{server.url}/a" if redirected else there, tmp_path / "a.bin", patience=QUICK)
+    assert server.count("/b") == 0
+
+
+def test_a_redirect_never_leaves_https(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Session:
+        def get(self, url, **more):  # type: ignore[no-untyped-def]
+            return SimpleNamespace(close=lambda: None)
+
+        def get_redirect_target(self, response):  # type: ignore[no-untyped-def]
+            return "http://127.0.0.1/b"
+
+    with pytest.raises(web.Trouble, match="from https to the unprotected"):
+        web._followed(Session(), "https://127.0.0.1/a", QUICK, {})
 
 
 @pytest.mark.parametrize(
@@ -323,8 +383,38 @@ def test_a_disk_too_small_is_found_before_the_body(
 ) -> None:
     server.answers["/a.bin"] = at.file(DATA)
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
-    with pytest.raises(InputError, match=r"needs 0 MB, but .* has 1 MB free"):
+    with pytest.raises(InputError, match=r"needs 0 MB more, but .* has 1 MB free"):
         download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_free_space_is_watched_while_the_file_grows(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: bool
+) -> None:
+    """Another program fills the disk meanwhile; what came is kept and continued."""
+    monkeypatch.setattr(module, "EVERY", 100_000)
+    server.answers["/a.bin"] = at.file(DATA, length=length)
+    free = iter([10**12, 10**12, module.SPARE - 1])
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=next(free)))
+    with pytest.raises(
+        InputError, match=r"has 64 MB free\. Make room, or choose another folder; what is there is kept"
+    ):
+        download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
+    came = (tmp_path / ".a.bin.partial").stat().st_size
+    assert 200_000 <= came < len(DATA)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12))
+    download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert server.asked[-1] == ("/a.bin", f"bytes={came}-")
+
+
+def test_a_body_of_unknown_length_has_a_limit(server: Server, tmp_path: Path) -> None:
+    server.answers["/a.bin"] = at.file(bytes(3_000_000), length=False)
+    with pytest.raises(InputError, match="more than the 1,000,000 bytes"):
+        download(f"{server.url}/a.bin", tmp_path / "a.bin", most=1_000_000, patience=QUICK)
+    assert left(tmp_path) == []
+    server.answers["/b.bin"] = at.file(bytes(3_000_000))  # the limit is for what does not say its length
+    assert download(f"{server.url}/b.bin", tmp_path / "b.bin", most=1_000_000, patience=QUICK).size == 3_000_000
 
 
 def test_a_disk_that_fills_up_is_an_input_error(
@@ -369,7 +459,8 @@ def test_the_lock_is_one_that_other_processes_see(server: Server, tmp_path: Path
     server.answers["/a.bin"] = at.file(DATA)
     lock = FileLock(tmp_path / ".a.bin.lock")
     lock.acquire()
-    thread = threading.Thread(target=download, args=(f"{server.url}/a.bin", tmp_path / "a.bin"))
+    ask = {"patience": QUICK}
+    thread = threading.Thread(target=download, args=(f"{server.url}/a.bin", tmp_path / "a.bin"), kwargs=ask)
     thread.start()
     time.sleep(0.1)
     assert server.asked == []

@@ -8,7 +8,7 @@ import pytest
 from mmlib.catalogues.fetch.polite import politely
 from mmlib.catalogues.fetch.web import Patience, Trouble
 
-QUICK = Patience(attempts=3, pause=0.01, longest=0.3)
+QUICK = Patience(hosts=("127.0.0.1",), attempts=3, pause=0.01, longest=0.3)
 
 
 def outcomes(urls: list[str], ask, **options):  # type: ignore[no-untyped-def]

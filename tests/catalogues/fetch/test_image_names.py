@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlib.catalogues.fetch.names import file_names
+from mmlib.catalogues.fetch.image_names import file_names
 from mmlib.core.errors import InputError
 
 PRINTABLE = st.characters(categories=("L", "N", "P", "S"), include_characters="~.%/\\ ")

@@ -1,25 +1,23 @@
-"""The pictures that a catalogue names by web address: many at once, politely, each one's fate in a table."""
+"""The images that a catalogue names by web address: many at once, politely, each one's fate in a table."""
 
 import hashlib
-import io
 import time
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from PIL import Image
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ...core.files import whole
+from ...core.images import TooLarge, Unreadable, opened
 from ...core.progress import progress
 from . import web
-from .download import alone
-from .names import file_names
+from .download import alone, now
+from .image_names import file_names
 from .polite import politely
 from .web import Patience, Trouble
 
@@ -36,11 +34,11 @@ PATIENCE = Patience(connect=10.0, read=20.0, attempts=4, pause=1.0, longest=60.0
 
 @dataclass(frozen=True)
 class Limits:
-    """What a picture may have.
+    """What an image may have.
 
     Args:
         bytes: of the file.
-        pixels: of the decoded picture; a small file may hold a huge one.
+        pixels: of the decoded image; a small file may hold a huge one.
         seconds: that its transfer may take.
     """
 
@@ -50,7 +48,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _Image:
     body: bytes
     suffix: str
     width: int
@@ -64,11 +62,11 @@ def urls_of(data: Dataset) -> dict[str, str]:
         InputError: when there is no such column.
     """
     if "image_url" not in data.items:
-        raise InputError(f"{data.name} names no web addresses of pictures: its items have no column image_url.")
+        raise InputError(f"{data.name} names no web addresses of images: its items have no column image_url.")
     return {name: url for name, url in zip(data.items["id"], data.items["image_url"]) if url}
 
 
-def fetch_pictures(
+def fetch_images(
     urls: Mapping[str, str],
     folder: str | Path,
     *,
@@ -79,11 +77,11 @@ def fetch_pictures(
     patience: Patience = PATIENCE,
     every: float = 30.0,
 ) -> pd.DataFrame:
-    """Bring pictures into ``folder/images`` and say in ``images/pictures.csv`` what became of each.
+    """Bring images into ``folder/images`` and say in ``images/pictures.csv`` what became of each.
 
-    A picture is kept as it came, named by ``picture_names.file_names`` and a suffix by its content, if Pillow decodes
-    it wholly. What an earlier call settled is not asked for again: pictures that are there and, without ``retry_dead``,
-    those that the server does not have, refuses, or that are no pictures. An address that several items share is asked
+    An image is kept as it came, named by ``image_names.file_names`` and a suffix by its content, if Pillow decodes
+    it wholly. What an earlier call settled is not asked for again: images that are there and, without ``retry_dead``,
+    those that the server does not have, refuses, or that are no images. An address that several items share is asked
     for once. The table is written every ``every`` seconds, and when the call ends in whatever way.
 
     Args:
@@ -105,7 +103,7 @@ def fetch_pictures(
         raise InputError(f"workers = {workers} and per_host = {per_host} must be at least 1.")
     urls = {str(name): str(url).strip() for name, url in urls.items()}
     file_names(urls)  # an id that cannot be named is refused before anything is asked for
-    with alone(folder / "pictures"):
+    with alone(folder / "images"):
         table = _Table(folder, every)
         names = file_names(dict.fromkeys([*table.rows, *urls]))
         sharing: dict[str, list[str]] = {}
@@ -113,7 +111,7 @@ def fetch_pictures(
             if not table.settled(name, url, retry_dead):
                 table.reopen(name, url)
                 sharing.setdefault(url, []).append(name)
-        session = web.session(workers)
+        session = web.session(patience, workers)
         answers = politely(
             sharing,
             lambda url: _asked(session, url, limits, patience),
@@ -123,7 +121,7 @@ def fetch_pictures(
         )
         try:
             with table, closing(session), closing(answers):
-                for url, answer in progress(answers, "Pictures", total=len(sharing), unit="pictures"):
+                for url, answer in progress(answers, "Images", total=len(sharing), unit="images"):
                     for name in sharing[url]:
                         table.settle(name, url, answer, names[name])
                     table.write_now_and_then()
@@ -133,7 +131,7 @@ def fetch_pictures(
 
 
 def manifest(folder: str | Path) -> pd.DataFrame:
-    """The table that ``fetch_pictures`` left in a folder; empty when there is none.
+    """The table that ``fetch_images`` left in a folder; empty when there is none.
 
     Raises:
         InputError: when it is damaged.
@@ -148,7 +146,7 @@ def manifest(folder: str | Path) -> pd.DataFrame:
         return table.astype(dict.fromkeys(NUMBERS, "int64"))
     except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
         said = " ".join(str(error).split())
-        raise InputError(f"{path} is damaged: {said}. Delete it; the pictures will be asked for again.") from None
+        raise InputError(f"{path} is damaged: {said}. Delete it; the images will be asked for again.") from None
 
 
 def summary(table: pd.DataFrame) -> tuple[str, ...]:
@@ -157,7 +155,7 @@ def summary(table: pd.DataFrame) -> tuple[str, ...]:
     for status, rows in table.groupby("status", sort=True):
         why = rows.loc[rows["reason"] != "", "reason"].value_counts()
         some = "; ".join(f"{reason}: {count:,}" for reason, count in why.head(3).items())
-        said.append(f"Pictures, {status}: {len(rows):,} of {len(table):,}" + (f" ({some})." if some else "."))
+        said.append(f"Images, {status}: {len(rows):,} of {len(table):,}" + (f" ({some})." if some else "."))
     return tuple(said)
 
 
@@ -167,7 +165,7 @@ class _Table:
     def __init__(self, folder: Path, every: float):
         self.folder, self.every, self.path = folder, every, folder / TABLE
         self.rows: dict[str, dict[Hashable, Any]] = {row["id"]: row for row in manifest(folder).to_dict("records")}
-        self.old: dict[str, str] = {}  # the pictures that are to be replaced
+        self.old: dict[str, str] = {}  # the images that are to be replaced
         self.written, self.cost = time.monotonic(), 0.0
 
     def __enter__(self) -> "_Table":
@@ -186,17 +184,17 @@ class _Table:
         return file.is_file() and file.stat().st_size == row["bytes"]
 
     def reopen(self, name: str, url: str) -> None:
-        """Make one item's picture one that is still to come."""
+        """Make one item's image one that is still to come."""
         if file := self.rows.get(name, {}).get("file"):
             self.old[name] = Path(file).name
         self._put(name, url, "waiting")
 
     def _put(self, name: str, url: str, status: str, reason: str = "", **known: Any) -> None:
-        row: dict[Hashable, Any] = {"id": name, "url": url, "status": status, "reason": reason, "date": _now()}
+        row: dict[Hashable, Any] = {"id": name, "url": url, "status": status, "reason": reason, "date": now()}
         self.rows[name] = row | {"file": "", "sha256": ""} | dict.fromkeys(NUMBERS, 0) | known
 
-    def settle(self, name: str, url: str, answer: "_Picture | Trouble", stem: str) -> None:
-        """Note the outcome for one item, and keep its picture."""
+    def settle(self, name: str, url: str, answer: "_Image | Trouble", stem: str) -> None:
+        """Note the outcome for one item, and keep its image."""
         if old := self.old.pop(name, ""):
             (self.folder / "images" / old).unlink(missing_ok=True)
         if isinstance(answer, Trouble):
@@ -224,7 +222,7 @@ class _Table:
         self.cost = self.written - start
 
 
-def _asked(session: "Session", url: str, limits: Limits, patience: Patience) -> _Picture:
+def _asked(session: "Session", url: str, limits: Limits, patience: Patience) -> _Image:
     with web.opened(session, url, patience) as response:
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > limits.bytes:
@@ -234,31 +232,17 @@ def _asked(session: "Session", url: str, limits: Limits, patience: Patience) -> 
             body += block
             if len(body) > limits.bytes:
                 raise Trouble("too large", f"more than {limits.bytes:,} bytes")
-        return _decoded(bytes(body), response.headers.get("Content-Type", "").split(";")[0].strip().lower(), limits)
+        return _decoded(bytes(body), web.kind_of(response), limits)
 
 
-def _decoded(body: bytes, kind: str, limits: Limits) -> _Picture:
-    """The picture, if it is one and whole; its size is judged by its header, before anything is decoded."""
-    if not body:
-        raise Trouble("not an image", "the body is empty")
+def _decoded(body: bytes, kind: str, limits: Limits) -> _Image:
+    """The image, if it is one and whole; its size is judged by its header, before anything is decoded."""
     try:
-        with Image.open(io.BytesIO(body), formats=list(SUFFIX)) as picture:
-            width, height, form = picture.width, picture.height, str(picture.format)
-            if width * height > limits.pixels:
-                raise Trouble("too large", f"{width} x {height} pixels, more than {limits.pixels:,}")
-            picture.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise Trouble("too large", f"more than {limits.pixels:,} pixels") from None
-    except Image.UnidentifiedImageError:
-        page = kind == "text/html" or body.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
-        what = "a web page" if page else f"not JPEG, PNG, WebP, GIF or BMP ({kind or 'of no stated kind'})"
-        raise Trouble("not an image", what) from None
-    except Trouble:
-        raise
-    except Exception as error:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
-        raise Trouble("not an image", f"damaged: {error or type(error).__name__}") from None
-    return _Picture(body, SUFFIX[form], width, height)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+        with opened(body, pixels=limits.pixels, formats=tuple(SUFFIX)) as image:
+            image.load()
+            return _Image(body, SUFFIX[str(image.format)], image.width, image.height)
+    except TooLarge as error:
+        raise Trouble("too large", str(error)) from None
+    except Unreadable as error:
+        said = f"{error} ({kind or 'of no stated kind'})"
+        raise Trouble("not an image", "a web page" if web.is_page(body, kind) else said) from None

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mmlib.catalogues.fetch import pictures as module
-from mmlib.catalogues.fetch.pictures import COLUMNS, Limits, fetch_pictures, manifest, summary, urls_of
+from mmlib.catalogues.fetch import images as module
+from mmlib.catalogues.fetch.images import COLUMNS, Limits, fetch_images, manifest, summary, urls_of
 from mmlib.catalogues.fetch.web import Patience
 from mmlib.core.errors import InputError
 
@@ -19,7 +19,7 @@ from ...conftest import make_dataset
 from . import server as at
 from .server import Server
 
-QUICK = Patience(connect=2.0, read=2.0, attempts=2, pause=0.01, longest=0.2, redirects=3)
+QUICK = Patience(hosts=("127.0.0.1",), connect=2.0, read=2.0, attempts=2, pause=0.01, longest=0.2, redirects=3)
 
 
 def picture(form: str = "PNG", size: tuple[int, int] = (20, 10), seed: int = 0) -> bytes:
@@ -42,7 +42,7 @@ def bomb(width: int, height: int) -> bytes:
 
 def fetched(server: Server, folder: Path, paths: dict[str, str], **options) -> pd.DataFrame:  # type: ignore[no-untyped-def]
     urls = {name: path if "://" in path else server.url + path for name, path in paths.items()}
-    return fetch_pictures(urls, folder, **{"patience": QUICK, **options}).set_index("id")
+    return fetch_images(urls, folder, **{"patience": QUICK, **options}).set_index("id")
 
 
 def kept(folder: Path) -> list[str]:
@@ -75,9 +75,9 @@ def test_what_is_not_a_picture_is_recorded_and_not_kept(server: Server, tmp_path
     rows = fetched(server, tmp_path, {name: f"/{name}" for name in ("page", "text", "cut", "cutpng", "empty", "svg")})
     assert set(rows["status"]) == {"not an image"}
     assert rows.loc["page", "reason"] == "a web page"
-    assert rows.loc["text", "reason"] == "not JPEG, PNG, WebP, GIF or BMP (text/plain)"
+    assert rows.loc["text", "reason"] == "not an image that can be read (text/plain)"
     assert "truncated" in rows.loc["cut", "reason"]
-    assert rows.loc["empty", "reason"] == "the body is empty"
+    assert rows.loc["empty", "reason"] == "the file is empty (application/octet-stream)"
     assert kept(tmp_path) == []
 
 
@@ -97,7 +97,7 @@ def test_bombs_and_huge_bodies_are_too_large(server: Server, tmp_path: Path) -> 
         limits=Limits(bytes=100_000, pixels=10_000),
     )
     assert dict(rows["status"]) == dict.fromkeys(("bomb", "wide", "said", "unsaid"), "too large") | {"right": "ok"}
-    assert rows.loc["wide", "reason"] == "101 x 100 pixels, more than 10,000"
+    assert rows.loc["wide", "reason"] == "101 x 100 pixels are more than the limit of 10,000"
     assert rows.loc["said", "reason"] == "99,999,999 bytes, more than 100,000"
     assert kept(tmp_path) == ["right.png"]
 
@@ -148,6 +148,16 @@ def test_each_refusal_has_its_name(server: Server, tmp_path: Path) -> None:
         2,
         2,
     )
+
+
+def test_a_catalogue_cannot_send_requests_into_a_private_network(server: Server, tmp_path: Path) -> None:
+    server.answers |= {"/a": at.file(picture()), "/to": at.redirect("http://169.254.169.254/latest/meta-data")}
+    urls = {"here": f"{server.url}/a", "cloud": "http://169.254.169.254/latest/meta-data", "moved": f"{server.url}/to"}
+    rows = fetched(server, tmp_path, urls, patience=replace(QUICK, hosts=()))
+    assert set(rows["status"]) == {"refused"}
+    assert server.asked == []
+    rows = fetched(server, tmp_path, urls, retry_dead=True)
+    assert dict(rows["status"]) == {"here": "ok", "cloud": "refused", "moved": "refused"}
 
 
 def test_the_table_on_disk_is_the_one_that_is_returned(server: Server, tmp_path: Path) -> None:
@@ -287,7 +297,7 @@ def test_a_damaged_table_is_an_input_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "pictures.csv").write_text(text)
     with pytest.raises(InputError, match=r"pictures\.csv is damaged"):
-        fetch_pictures({"a": "http://127.0.0.1/a"}, tmp_path)
+        fetch_images({"a": "http://127.0.0.1/a"}, tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_input_error(server: Server, tmp_path: Path) -> None:
@@ -309,7 +319,7 @@ def test_wrong_options_and_ids_are_refused_before_any_request(server: Server, tm
 def test_the_summary_counts_and_says_why(server: Server, tmp_path: Path) -> None:
     server.answers["/a"] = at.file(picture())
     rows = fetched(server, tmp_path, {"a": "/a", "b": "/b", "c": "/c"}).reset_index()
-    assert summary(rows) == ("Pictures, dead: 2 of 3 (HTTP 404 Not Found: 2).", "Pictures, ok: 1 of 3.")
+    assert summary(rows) == ("Images, dead: 2 of 3 (HTTP 404 Not Found: 2).", "Images, ok: 1 of 3.")
 
 
 def test_addresses_come_from_the_items() -> None:
