@@ -115,6 +115,10 @@ def download(
 
 def alone(path: Path) -> AbstractContextManager[None]:
     """Hold the lock of ``path``; while another process holds it, say so and wait."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {path.parent} cannot be written to: {error.strerror or error}.") from None
     return held(path.with_name(f".{path.name}.lock"), f"{path}: another process is at it; waiting until it is done.")
 
 
