@@ -15,7 +15,7 @@ _FROM = {
     ".core.errors": ("InputError",),
     ".core.graph": ("co_interaction", "nearest_neighbours"),
     ".core.features": ("Features",),
-    ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm"),
+    ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm", "text_to_image"),
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
     ".training": ("Fit", "Recommender"),
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from .core.errors import InputError
     from .core.features import Features
     from .core.graph import co_interaction, nearest_neighbours
-    from .evaluation import Comparison, Scores, compare, evaluate, holm
+    from .evaluation import Comparison, Scores, compare, evaluate, holm, text_to_image
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF
     from .training import Fit, Recommender

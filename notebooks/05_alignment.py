@@ -76,6 +76,22 @@ page.record(cosine=cosines)
 mm.show.facts(cosines)
 
 # %% [markdown]
+# ## Text and picture
+#
+# Content is two voices itself: does an item's text lie close to its own picture? The alignment of MMCPR (CIMA) is to bring
+# them together, so that a text finds its picture among those of all items. The raw encoder, tuned on the same items, is
+# the yardstick; chance is the floor.
+
+# %%
+found = mm.text_to_image(features, after_pre_training=done.model)
+retrieval = {name: one.summary() for name, one in found.items()}
+page.record(text_to_image=retrieval)
+mm.show.text_and_image(found)
+
+# %%
+mm.show.facts(retrieval)
+
+# %% [markdown]
 # ## How long to train?
 #
 # The same cosine after shorter pre-trainings. Move the slider.
@@ -99,3 +115,6 @@ mm.show.explore.values(stages, label="epochs of pre-training")
 gap = {name: values["pairs"] - values["random"] for name, values in cosines.items()}
 page.record(gap=gap)
 print(f"Own pairs are closer than others by {gap['before']:+.3f} before and {gap['after']:+.3f} after pre-training.")
+
+# %%
+mm.show.text_and_image_answer(found)

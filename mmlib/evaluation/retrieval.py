@@ -1,6 +1,7 @@
 """Do an item's text and image find each other? Cosines of own and other pairs, and retrieval by rank."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ BINS = 40  # of the histograms of cosines, over [-1, 1]
 
 
 class Aligned(Protocol):
-    """A model with text and image vectors in one space, such as ``MMCPR``."""
+    """A model with text and image vectors in one space, such as ``MMCPR``; InputError where it has none."""
 
     def text_and_image(self, rows: Tensor) -> tuple[Tensor, Tensor]: ...
 
@@ -98,7 +99,8 @@ def retrieval(queries: Tensor, targets: Tensor, *, block: int = 1024) -> Retriev
 def text_to_image(features: Features, *, most: int = 10_000, **models: Aligned) -> dict[str, Retrieval]:
     """Does a text find the image of its own item? By the raw encoder, and by each of the ``models``.
 
-    Over the items that have both. The raw encoder is left out where its text and image vectors differ in width.
+    Over the items that have both. What has nothing to compare is left out: the raw encoder where its text and image
+    vectors differ in width, a model without text or image, and all of them where fewer than two items have both.
 
     Args:
         most: of a larger catalogue, so many items evenly spaced; time grows with the square of their number.
@@ -106,20 +108,21 @@ def text_to_image(features: Features, *, most: int = 10_000, **models: Aligned) 
 
     Returns:
         ``"raw encoder"`` and the models' labels -> ``Retrieval``.
-
-    Raises:
-        InputError: when fewer than two items have both, or a model has no text or no image.
     """
-    both = features.present["text"] & features.present["image"] if {"text", "image"} <= set(features.item) else None
-    if both is None or int(both.sum()) < 2:
-        raise InputError("Text-to-image retrieval needs at least two items with both a text and an image.")
-    rows = both.nonzero().squeeze(1)
+    if not {"text", "image"} <= set(features.item):
+        return {}
+    rows = (features.present["text"] & features.present["image"]).nonzero().squeeze(1)
+    if len(rows) < 2:
+        return {}
     rows = rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).round().long()]
-    views = {label.replace("_", " "): model.text_and_image(rows) for label, model in models.items()}
+    found = {}
     raw = (features.item["text"][rows], features.item["image"][rows])
     if raw[0].shape == raw[1].shape:
-        views = {"raw encoder": raw} | views
-    return {label: retrieval(text, image) for label, (text, image) in views.items()}
+        found["raw encoder"] = retrieval(*raw)
+    for label, model in models.items():
+        with suppress(InputError):
+            found[label.replace("_", " ")] = retrieval(*model.text_and_image(rows))
+    return found
 
 
 def _histogram(cosines: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from .maps import alignment, alignment_pair, pair_cosine
 from .numbers import comparison, earned, scores, table
 from .pictures import Html, gallery, neighbourhood, recommendations, thumbnail
 from .published import listing, protocol, published_table
+from .retrieval import text_and_image, text_and_image_answer
 from .theme import TEMPLATE, caption, category_styles
 from .tradeoffs import costs, resolution
 
@@ -46,6 +47,8 @@ __all__ = [
     "scores",
     "standings",
     "table",
+    "text_and_image",
+    "text_and_image_answer",
     "thumbnail",
     "vectors",
     "verdict",

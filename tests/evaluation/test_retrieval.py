@@ -95,12 +95,18 @@ def test_text_to_image_compares_items_that_have_both(features) -> None:
     assert len(text_to_image(features, most=7)["raw encoder"].rank) == 7
 
 
-def test_text_to_image_needs_both_and_one_width(features) -> None:
+def test_text_to_image_leaves_out_what_cannot_be_compared(features) -> None:
     text = {"text": features.item["text"]}
-    with pytest.raises(InputError, match="both a text and an image"):
-        text_to_image(Features(text, {"text": features.present["text"]}))
-    wide = features.item | {"image": torch.randn(20, 9)}
-    assert text_to_image(Features(wide, features.present)) == {}
+    assert text_to_image(Features(text, {"text": features.present["text"]}), model=Swapping(features)) == {}
+    wide = Features(features.item | {"image": torch.randn(20, 9)}, features.present)
+
+    class Blind:
+        def text_and_image(self, rows):
+            raise InputError("no image")
+
+    assert list(text_to_image(wide, seeing=Swapping(features), blind=Blind())) == ["seeing"]
+    lonely = {name: torch.arange(20) == 4 for name in features.present}
+    assert text_to_image(Features(features.item, lonely), seeing=Swapping(features)) == {}
 
 
 def test_ranks_of_unit_vectors_without_their_histograms() -> None:
