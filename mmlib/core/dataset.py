@@ -1,5 +1,6 @@
 """A catalogue: users, items, interactions and the parts they are split into."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -112,13 +113,13 @@ class Dataset:
         return table[["user", "item", "review"]].sort_values(["user", "item"], kind="stable").reset_index(drop=True)
 
     def image_path(self, item: int) -> Path | None:
-        """The item's picture, or ``None`` when it has none. The path never leaves ``images``."""
+        """The item's image, or ``None`` when it has none; it need not exist. The path never leaves ``images``."""
         name = str(self.items["image"].iat[item])
         if not name or self.images is None:
             return None
         try:
             path = (self.images / name).resolve()
-        except (OSError, RuntimeError):  # a link that leads back to itself, a name that is too long: there is no file
+        except (OSError, RuntimeError, ValueError):  # a loop of links, a zero byte: nothing that could be opened
             return self.images / name
         if not path.is_relative_to(self.images.resolve()):
             raise InputError(f"The picture of item {self.items['id'].iat[item]} lies outside {self.images}: {name}")
@@ -190,7 +191,7 @@ class Dataset:
     def key(self) -> str:
         """A short hash of all tables and of the bytes of all images."""
         paths = map(self.image_path, range(self.n_items))
-        images = [content(path) if path and path.is_file() else "" for path in paths]
+        images = [content(path) if path and os.path.isfile(path) else "" for path in paths]
         return digest(*self._tables, images)
 
     @cached_property

@@ -1,7 +1,8 @@
-"""Pictures and words to vectors: load an encoder, tune it on the catalogue, extract features."""
+"""Images and texts to vectors: load an encoder, tune it on the catalogue, extract features."""
 
-from .clip import Clip, load
+from .clip import Clip
 from .extract import extract
-from .tune import ContrastiveTuning
+from .loading import load
+from .tuning import ContrastiveTuning
 
 __all__ = ["Clip", "ContrastiveTuning", "extract", "load"]

@@ -20,10 +20,11 @@ from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
 from ..core.features import Features
 from ..core.files import content, digest, whole, write_json
+from ..core.images import Unreadable
 from ..core.progress import progress
 from .clip import DTYPES, Clip
-from .pictures import Unreadable, ahead, read
-from .words import pool, windows
+from .images import ahead, read
+from .windows import pool, windows
 
 FORMAT = 1  # raised when the same rows give other vectors or another file layout
 SHARD = 1024  # rows that are written together
@@ -207,7 +208,7 @@ def _mark(source: Source) -> Any:
     """What tells a row's source from another: a text itself, an image's name and a hash of its bytes."""
     if not isinstance(source, Path):
         return source
-    return [source.name, content(source) if source.is_file() else None]
+    return [source.name, content(source) if os.path.isfile(source) else None]
 
 
 def _store_shard(path: Path | None, key: str, rows: _Rows) -> _Rows:

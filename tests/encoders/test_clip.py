@@ -11,7 +11,7 @@ from open_clip.transformer import QuickGELU
 from safetensors.torch import load_file, save_file
 
 from mmlib.core.errors import InputError
-from mmlib.encoders import load
+from mmlib.encoders import load, loading
 from mmlib.encoders.clip import CONFIG, WEIGHTS
 
 from .shop import draw, tiny
@@ -145,6 +145,8 @@ def test_lower_precision_is_close_and_still_gives_float32(saved, precision):
         ("ViT-B-23/openai", 'Did you mean "ViT-B-32/openai"'),
         ("", "not known"),
         ("local-dir:nowhere", "There is no folder nowhere"),
+        ("local-dir:", "give 'local-dir:FOLDER'"),
+        ("n" * 5000, "is not known"),
         ("coca_base", "has none|pretrained tag"),
     ],
 )
@@ -158,6 +160,11 @@ def test_bad_options_are_refused(saved):
         load("small", precision="int8")
     with pytest.raises(InputError, match="dim = 0"):
         load("small", dim=0)
+    for device in ("gpu", "meta:x", "cuda:99"):
+        with pytest.raises(InputError, match=f"device = '{device}' cannot be used"):
+            load("small", device=device)
+    with pytest.raises(InputError, match=r"seed = .* too large"):
+        load("small", seed=2**64)
     with pytest.raises(InputError, match=r'Did you mean "local-dir:'):
         load(str(saved[1]))
 
@@ -232,6 +239,32 @@ def test_no_network_is_an_error_and_never_random_weights(tagged, monkeypatch):
     monkeypatch.setattr(open_clip.factory, "download_pretrained", offline)
     with pytest.raises(InputError, match="no route to host"):
         load("Tiny-8/openai")
+
+
+def needing_transformers():
+    """Every model of open_clip with weights whose text the package transformers reads, as SigLIP's."""
+    models = {model: tag for model, tag in open_clip.list_pretrained()}
+    texts = {model: open_clip.get_model_config(model)["text_cfg"] for model in models}
+    keys = ("hf_tokenizer_name", "hf_model_name")
+    return [f"{name}/{tag}" for name, tag in models.items() if any(texts[name].get(key) for key in keys)]
+
+
+def test_a_missing_package_is_named_before_anything_is_fetched(saved, monkeypatch):
+    fetched = []
+    for fetch in ("download_pretrained", "download_pretrained_from_hf"):
+        monkeypatch.setattr(open_clip.factory, fetch, lambda *a, **k: fetched.append(a))
+    monkeypatch.setattr(loading, "find_spec", lambda name: None)
+    names = needing_transformers()
+    assert len(names) > 30
+    assert any("SigLIP" in name for name in names)
+    _, folder = saved
+    config = json.loads((folder / CONFIG).read_text())
+    config["model_cfg"]["text_cfg"]["hf_tokenizer_name"] = "somebody/tokenizer"
+    (folder / CONFIG).write_text(json.dumps(config))
+    for name in [*names, f"local-dir:{folder}"]:
+        with pytest.raises(InputError, match="transformers, which is not installed: pip install"):
+            load(name)
+    assert fetched == []
 
 
 def test_the_hub_is_asked_only_when_named(saved, monkeypatch):

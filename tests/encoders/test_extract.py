@@ -12,8 +12,8 @@ import torch
 
 from mmlib.core.errors import InputError
 from mmlib.core.features import Features
-from mmlib.encoders import extract, load
-from mmlib.encoders.words import embed
+from mmlib.encoders import ContrastiveTuning, extract, load
+from mmlib.encoders.windows import Windows
 
 from .shop import break_pictures, catalogue, tiny
 
@@ -68,7 +68,9 @@ def test_vectors_are_those_of_the_encoder_one_by_one(things, device):
             pixels = clip.preprocess(module.read(things.image_path(item))).unsqueeze(0).to(device)
             assert torch.allclose(features.item["image"][item], clip.image(pixels)[0].cpu(), atol=1e-5)
             words = f"{things.items['title'].iat[item]} {things.items['text'].iat[item]}"
-            assert torch.allclose(features.item["text"][item], embed([words], clip)[0].cpu(), atol=1e-5)
+            assert torch.allclose(
+                features.item["text"][item], Windows.of([words], clip).encode(clip)[0].cpu(), atol=1e-5
+            )
     for name in ("image", "text"):
         assert features.item[name].device.type == "cpu"
         assert features.item[name].dtype == torch.float32
@@ -105,7 +107,7 @@ def test_reviews_are_those_of_the_training_part(things, small):
     features = extract(things, small)
     assert features.review_users.tolist() == [0, 1]  # one of ann, one of bob; the third is blank
     with torch.no_grad():
-        expected = embed(["lovely", "so " * 60 + "good"], small)
+        expected = Windows.of(["lovely", "so " * 60 + "good"], small).encode(small)
     assert torch.allclose(features.reviews, expected, atol=1e-5)
     assert features.user["review"].shape == (2, 16)
 
@@ -138,6 +140,24 @@ def test_missing_and_broken_are_recorded(small, tmp_path, capsys):
 
     clean = extract(catalogue(tmp_path / "clean"), small, batch_size=3)
     assert torch.allclose(features.item["image"][11:], clean.item["image"][11:], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["n" * 5000 + ".png", "loop.png", "zero\0.png"])
+def test_names_that_lead_nowhere_are_missing_images(small, tmp_path, name):
+    data = catalogue(tmp_path, copies=2, reviews=True)
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    items = data.items.copy()
+    items.loc[4, "image"] = name
+    data = replace(data, items=items)
+    features = extract(data, small, folder=tmp_path / "shards")
+    assert (~features.present["image"]).nonzero().flatten().tolist() == [4]
+    assert features.about["problems"][0]["item"] == "i4"
+    assert len(features.about["problems"][0]["reason"]) < 100
+    assert same(extract(data, small, folder=tmp_path / "shards"), features)
+    tuning = ContrastiveTuning(small, data)
+    assert 4 not in tuning.items
+    assert len(tuning.items) == 31
+    assert torch.isfinite(tuning.loss(next(tuning.batches(8, torch.Generator())))["contrastive"])
 
 
 def test_without_pictures_or_words_the_modality_is_left_out(things, small):

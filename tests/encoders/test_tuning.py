@@ -8,8 +8,8 @@ import torch.nn.functional as F
 
 from mmlib.core.errors import InputError
 from mmlib.encoders import ContrastiveTuning, load
-from mmlib.encoders.tune import HOTTEST, _cropped
-from mmlib.encoders.words import embed
+from mmlib.encoders.tuning import HOTTEST, _cropped
+from mmlib.encoders.windows import Windows
 
 from .shop import catalogue, tiny
 
@@ -73,7 +73,7 @@ def test_an_epoch_holds_every_training_item_once_and_none_held_out(things):
 
 
 def things_picture(data, item):
-    from mmlib.encoders.pictures import read
+    from mmlib.encoders.images import read
 
     return read(data.image_path(item))
 
@@ -104,7 +104,8 @@ def test_validation_is_the_naive_count(things):
     tuning = ContrastiveTuning(tiny(), things, held_out=0.3)
     clip, held = tuning.clip, tuning.held.tolist()
     images = torch.stack([clip.image(clip.preprocess(things_picture(things, item)).unsqueeze(0))[0] for item in held])
-    texts = embed([f"{things.items['title'].iat[i]} {things.items['text'].iat[i]}" for i in held], clip)
+    titles, descriptions = things.items["title"], things.items["text"]
+    texts = Windows.of([f"{titles.iat[i]} {descriptions.iat[i]}" for i in held], clip).encode(clip)
     hits, reciprocal = 0, 0.0
     for row in range(len(held)):
         scores = images @ texts[row]

@@ -1,4 +1,4 @@
-"""Contrastive tuning of CLIP on a catalogue's own picture-text pairs."""
+"""Contrastive tuning of CLIP on a catalogue's own image-text pairs."""
 
 import math
 import os
@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import cached_property
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -17,19 +16,21 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
+from ..core.images import Unreadable
 from ..core.progress import progress
+from ..evaluation.retrieval import own_ranks
 from ..kernels.contrast import info_nce
 from .clip import Clip
 from .extract import item_texts
-from .pictures import Unreadable, ahead, read
-from .words import pool, windows
+from .images import ahead, read
+from .windows import Windows
 
 HOTTEST = math.log(100)  # CLIP's limit on the logarithm of 1 / temperature
 HEADS = re.compile(r"(visual\.(proj|head|attnpool)|text_projection|text\.(text_projection|proj))(\.|$)")
 
 
 class Pairs(NamedTuple):
-    """A batch of pictures with their texts.
+    """A batch of images with their texts.
 
     Args:
         pixels: [b, 3, h, w] uint8, as ``Clip.pixels`` gives them.
@@ -43,21 +44,21 @@ class Pairs(NamedTuple):
 
 
 class ContrastiveTuning(nn.Module):
-    r"""Teaches a picture and its text to find each other among those of other items.
+    r"""Teaches an image and its text to find each other among those of other items.
 
     The symmetric softmax loss of CLIP (Radford et al., ICML 2021, fig. 3) with a learnt temperature, clamped so that
     1 / temperature stays between 1 and 100. Each epoch sees every item once, with one window of its text drawn at
-    random and its picture cropped a little; pictures are never flipped, as words on them would be, and their colours
+    random and its image cropped a little; images are never flipped, as words on them would be, and their colours
     stay. A tenth of the items is held out to validate. Give it to ``fit``; afterwards ``clip`` is the tuned encoder.
 
     Args:
         clip: the encoder, tuned in place.
-        data: its items with both a picture and a text; unreadable pictures are left out.
-        freeze: ``"none"``; ``"image"``, the picture tower stays as it is (LiT: Zhai et al., CVPR 2022); ``"towers"``:
+        data: its items with both an image and a text; unreadable images are left out.
+        freeze: ``"none"``; ``"image"``, the image tower stays as it is (LiT: Zhai et al., CVPR 2022); ``"towers"``:
             only the last projections of both are trained.
         held_out: share of the items used to validate, drawn with ``seed``.
-        crop: a training picture keeps at least 1 - ``crop`` of its height and width; 0 keeps it whole.
-        memory: GiB of decoded pictures to hold; a larger catalogue is decoded anew in each epoch, ahead of the model.
+        crop: a training image keeps at least 1 - ``crop`` of its height and width; 0 keeps it whole.
+        memory: GiB of decoded images to hold; a larger catalogue is decoded anew in each epoch, ahead of the model.
         workers: threads that decode; ``None``: as many as there are processors, at most 16.
 
     Raises:
@@ -81,20 +82,17 @@ class ContrastiveTuning(nn.Module):
         self.clip, self.data, self.crop, self.held_out, self.seed = clip, data, crop, held_out, seed
         self.workers = workers or min(16, os.cpu_count() or 1)
         texts = item_texts(data)
-        self.items = [item for item in range(data.n_items) if texts[item] and _exists(data.image_path(item))]
+        self.items = [item for item in range(data.n_items) if texts[item] and _is_file(data.image_path(item))]
         if len(self.items) < 20:
             raise InputError(
-                f"{len(self.items)} items of {data.name} have both a picture and a text; tuning needs at least 20. "
+                f"{len(self.items)} items of {data.name} have both an image and a text; tuning needs at least 20. "
                 "Use a pretrained encoder as it is (encoder_epochs = 0)."
             )
         if not 0 < held_out < 1:
             raise InputError(f"held_out = {held_out} must be a share between 0 and 1, such as 0.1.")
         self._freeze()
         clip.origin += f", tuned on {data.name}"
-        cut = [windows(texts[item], clip) for item in self.items]
-        self._tokens, self._weights = (torch.cat(parts) for parts in zip(*cut))
-        self._counts = torch.tensor([len(tokens) for tokens, _ in cut])
-        self._starts = self._counts.cumsum(0) - self._counts
+        self._windows = Windows.of([texts[item] for item in self.items], clip)
         order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(seed))
         held = max(1, round(held_out * len(order)))
         self._held, self._train = order[:held].sort().values, order[held:].sort().values
@@ -105,18 +103,19 @@ class ContrastiveTuning(nn.Module):
         if batch_size < 2:
             raise InputError(f"batch_size = {batch_size}: a pair needs others to be told from; give at least 2.")
         order = self._train[torch.randperm(len(self._train), generator=generator)]
-        window = self._starts[order] + (torch.rand(len(order), generator=generator) * self._counts[order]).long()
+        chosen = (torch.rand(len(order), generator=generator) * self._windows.counts[order]).long()
+        tokens = self._windows.tokens[self._windows.starts[order] + chosen]
         crops = torch.rand(len(order), 3, generator=generator)
-        with closing(self._pictures(order)) as pictures:
+        with closing(self._images(order)) as images:
             for part in torch.arange(len(order)).tensor_split(math.ceil(len(order) / batch_size)):
-                pixels = list(islice(pictures, len(part)))
-                kept = part[torch.tensor([picture is not None for picture in pixels])]
+                pixels = list(islice(images, len(part)))
+                kept = part[torch.tensor([image is not None for image in pixels])]
                 if len(kept) > 1:
-                    stacked = torch.stack([picture for picture in pixels if picture is not None])
-                    yield Pairs(stacked, self._tokens[window[kept]], crops[kept])
+                    stacked = torch.stack([image for image in pixels if image is not None])
+                    yield Pairs(stacked, tokens[kept], crops[kept])
 
     def loss(self, batch: Pairs) -> dict[str, Tensor]:
-        """The mean of both directions' cross-entropy, each picture against the batch's texts and the reverse."""
+        """The mean of both directions' cross-entropy, each image against the batch's texts and the reverse."""
         scale = self.clip.model.logit_scale
         with torch.no_grad():
             scale.clamp_(0, HOTTEST)
@@ -127,22 +126,15 @@ class ContrastiveTuning(nn.Module):
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
-        """How well held-out texts find their own picture among the held-out ones.
+        """How well held-out texts find their own image among the held-out ones.
 
         Returns:
             ``retrieval@10``: the share found among the first ten; ``mrr``: the mean of 1 / rank. An equally
-            similar picture counts as ahead.
+            similar image counts as ahead.
         """
         images, kept = self._image_vectors(self._held)
-        texts = self._text_vectors(self._held)[kept]
-        own = (texts * images).sum(1)
-        rank = torch.cat(
-            [
-                (part @ images.T >= mine.unsqueeze(1) - 1e-6).sum(1)
-                for part, mine in zip(texts.split(1024), own.split(1024))
-            ]
-        )
-        return {"retrieval@10": float((rank <= 10).float().mean()), "mrr": float((1 / rank.clamp(min=1)).mean())}
+        rank = own_ranks(self._windows.encode(self.clip, self._held)[kept], images)
+        return {"retrieval@10": float((rank <= 10).float().mean()), "mrr": float((1 / rank).mean())}
 
     @property
     def held(self) -> Tensor:
@@ -184,42 +176,34 @@ class ContrastiveTuning(nn.Module):
 
     @cached_property
     def _kept(self) -> list[Tensor | None]:
-        """Every picture, decoded when the first is asked for."""
+        """Every image, decoded when the first is asked for."""
         coming = ahead(self._decode, range(len(self.items)), workers=self.workers, most=1024)
-        return list(progress(coming, "decoding pictures", total=len(self.items), unit="picture"))
+        return list(progress(coming, "decoding images", total=len(self.items), unit="image"))
 
-    def _pictures(self, rows: Tensor) -> Generator[Tensor | None, None, None]:
+    def _images(self, rows: Tensor) -> Generator[Tensor | None, None, None]:
         if not self._keeps:
             yield from ahead(self._decode, rows.tolist(), workers=self.workers, most=512)
         else:
             yield from (self._kept[row] for row in rows.tolist())
 
     def _image_vectors(self, rows: Tensor, size: int = 256) -> tuple[Tensor, Tensor]:
-        """Vectors [m, d] of the pictures that can be read, and which of ``rows`` they are [m]."""
+        """Vectors [m, d] of the images that can be read, and which of ``rows`` they are [m]."""
         vectors, kept = [], []
-        with closing(self._pictures(rows)) as pictures:
+        with closing(self._images(rows)) as images:
             for start in range(0, len(rows), size):
-                found = {start + i: picture for i, picture in enumerate(islice(pictures, size)) if picture is not None}
+                found = {start + i: one for i, one in enumerate(islice(images, size)) if one is not None}
                 if found:
                     vectors.append(self.clip.image(torch.stack(list(found.values())).to(self.clip.device)))
                     kept += list(found)
         return torch.cat(vectors), torch.tensor(kept)
 
-    def _text_vectors(self, rows: Tensor, size: int = 256) -> Tensor:
-        """Vectors [n, d] of the whole texts."""
-        owner = torch.repeat_interleave(torch.arange(len(rows)), self._counts[rows])
-        window = torch.cat([torch.arange(n) + s for n, s in zip(self._counts[rows], self._starts[rows])])
-        device = self.clip.device
-        vectors = torch.cat([self.clip.text(self._tokens[part].to(device)) for part in window.split(size)])
-        return pool(vectors, owner.to(device), self._weights[window].to(device), len(rows))
 
-
-def _exists(path: Path | None) -> bool:
-    return path is not None and path.is_file()
+def _is_file(path: str | os.PathLike[str] | None) -> bool:
+    return path is not None and os.path.isfile(path)  # False also for a path that is too long, which Path raises for
 
 
 def _cropped(pixels: Tensor, crops: Tensor, most: float) -> Tensor:
-    """Each picture cut to 1 - ``most`` .. 1 of its sides, somewhere, and scaled back: [b, 3, h, w] float32."""
+    """Each image cut to 1 - ``most`` .. 1 of its sides, somewhere, and scaled back: [b, 3, h, w] float32."""
     if most == 0:
         return pixels
     keep = 1 - most * crops[:, 0]

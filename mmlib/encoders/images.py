@@ -1,4 +1,4 @@
-"""Pictures from disk: read with care, and ahead of the model."""
+"""Images from disk: read with care, and ahead of the model."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
@@ -8,12 +8,10 @@ from typing import TypeVar
 
 from PIL import Image
 
-from ..core.images import Unreadable, opened
+from ..core.images import opened
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-__all__ = ["Unreadable", "ahead", "read"]
 
 
 def read(path: Path) -> Image.Image:

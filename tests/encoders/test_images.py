@@ -6,7 +6,8 @@ import time
 import pytest
 from PIL import Image
 
-from mmlib.encoders.pictures import Unreadable, ahead, read
+from mmlib.core.images import Unreadable
+from mmlib.encoders.images import ahead, read
 
 from .shop import break_pictures, draw
 

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlib.encoders.words import embed, pool, windows
+from mmlib.encoders.windows import Windows, pool, windows
 
 from .shop import tiny
 
@@ -52,7 +52,7 @@ def test_one_word_longer_than_a_window_is_halved():
 
 
 @torch.no_grad()
-def test_embed_is_the_naive_loop():
+def test_encode_is_the_naive_loop():
     texts = ["a red shoe", "word " * 130 + "end", "blue", "x. " * 60]
     expected = []
     for text in texts:
@@ -61,14 +61,16 @@ def test_embed_is_the_naive_loop():
         for row, weight in zip(tokens, weights):
             total += weight * SMALL.text(row.unsqueeze(0))[0]
         expected.append(total / total.norm())
-    assert torch.allclose(embed(texts, SMALL, batch_size=3), torch.stack(expected), atol=1e-5)
-    assert embed([], SMALL).shape == (0, SMALL.dim)
+    cut = Windows.of(texts, SMALL)
+    assert torch.allclose(cut.encode(SMALL, batch_size=3), torch.stack(expected), atol=1e-5)
+    rows = torch.tensor([3, 1, 3])
+    assert torch.allclose(cut.encode(SMALL, rows), torch.stack(expected)[rows], atol=1e-5)
 
 
 @torch.no_grad()
 def test_the_end_of_a_long_text_counts():
     long = "shoe " * 100
-    one, other = embed([long + "red", long + "blue"], SMALL)
+    one, other = Windows.of([long + "red", long + "blue"], SMALL).encode(SMALL)
     assert not torch.allclose(one, other, atol=1e-4)
     assert torch.equal(*SMALL.tokenize([long + "red", long + "blue"]))  # cutting would not see it
 
