@@ -34,7 +34,7 @@ def load(
         reader: options of the form's reader, such as ``{"text": "micro", "core": 5}`` or ``{"on_bad": "skip"}``; the
             key ``"form"`` names the form where it is not recognised.
         clean: steps before the split, such as ``["unescape", "core=5"]``; see ``clean.clean``.
-        shop: options of the generated shop; for ``"toy"`` only, see ``toy.shop``.
+        shop: options of the generated shop; for ``"toy"`` only, see ``shop.generator.Options``.
         folder_for_toy: where the generated shop is written; a temporary folder without it.
 
     Raises:
@@ -57,17 +57,11 @@ def bring(
     """The catalogue, read and cleaned, but not split; arguments as in ``load``."""
     from . import clean as cleaning
     from . import formats as forms
-    from . import shop as toy
+    from .shop import generate
 
     steps = [cleaning.parse(step) for step in clean]
     if str(dataset) == "toy":
-        for name in shop or {}:
-            if name not in toy.DEFAULTS:
-                raise InputError(
-                    f"shop: there is no option {name!r}.{closest(name, toy.DEFAULTS)} "
-                    f"Options: {', '.join(toy.DEFAULTS)}."
-                )
-        data = toy.shop(folder_for_toy, **(shop or {}))
+        data = generate(folder_for_toy, **{str(name): value for name, value in (shop or {}).items()})
     else:
         data = forms.read(place(dataset), columns=columns, **(reader or {}))
     return cleaning.clean(data, steps) if steps else data

@@ -8,7 +8,7 @@ import pytest
 
 from mmlib import splits
 from mmlib.audit import CHECKS, Audit, audit
-from mmlib.catalogues import shop as toy
+from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 from mmlib.core.files import read_json, write_json
 
@@ -17,7 +17,7 @@ from .audited import ROWS, drawn, graph, shop
 
 @pytest.fixture(scope="module")
 def toy_shop(tmp_path_factory):
-    shop = toy.shop(tmp_path_factory.mktemp("toy") / "shop", users=150, items=120, purchases=1800, size=48)
+    shop = generate(tmp_path_factory.mktemp("toy") / "shop", users=150, items=120, purchases=1800, size=48)
     return splits.random_by_user(shop, "8:1:1")
 
 

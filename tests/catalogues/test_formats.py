@@ -6,8 +6,8 @@ import pytest
 
 from mmlib.catalogues import amazon, tables
 from mmlib.catalogues import formats as forms
-from mmlib.catalogues import shop as toy
 from mmlib.catalogues.published import lightgcn, mmrec, movielens
+from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 
 from .damage import write
@@ -43,7 +43,7 @@ def test_every_form_is_recognised(tmp_path, form, files):
 
 
 def test_a_saved_dataset_is_one_whatever_lies_beside_it(tmp_path):
-    data = toy.shop(users=30, items=24, purchases=180, size=16)
+    data = generate(users=30, items=24, purchases=180, size=16)
     data.save(write(tmp_path, test_mmrec.FILES))
     assert forms.recognise(tmp_path) == "saved"
     assert forms.read(tmp_path).key == data.key

@@ -4,7 +4,7 @@ import pytest
 
 from mmlib import splits
 from mmlib.catalogues import load, tables
-from mmlib.catalogues import shop as toy
+from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 
 SMALL = {"users": 30, "items": 24, "purchases": 180, "size": 16}
@@ -12,10 +12,10 @@ SMALL = {"users": 30, "items": 24, "purchases": 180, "size": 16}
 
 def test_the_toy_shop(tmp_path):
     data = load(shop=SMALL, folder_for_toy=tmp_path / "shop", split_seed=3)
-    assert data.split == splits.random_by_user(toy.shop(**SMALL), seed=3).split
+    assert data.split == splits.random_by_user(generate(**SMALL), seed=3).split
     assert data.images.parent == tmp_path / "shop"
     other = load("toy", shop=SMALL, folder_for_toy=tmp_path / "shop", split="80/20")
-    assert other.split == splits.random_by_user(toy.shop(**SMALL), "80/20").split
+    assert other.split == splits.random_by_user(generate(**SMALL), "80/20").split
 
 
 def test_a_saved_dataset(tmp_path):
@@ -42,6 +42,8 @@ def test_what_cannot_be(tmp_path, monkeypatch):
         load(tmp_path / "film")
     with pytest.raises(InputError, match="brings no split of its own"):
         load(shop=SMALL, split="given")
-    monkeypatch.setattr(toy, "shop", lambda *_, **__: pytest.fail("made a shop before the split was checked"))
+    monkeypatch.setattr(
+        "mmlib.catalogues.shop.generate", lambda *_, **__: pytest.fail("made a shop before the split was checked")
+    )
     with pytest.raises(InputError, match="split = '8:1' is not known"):
         load(split="8:1")

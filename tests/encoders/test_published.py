@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mmlib.catalogues import shop as toy
 from mmlib.catalogues.published import mmrec
+from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 from mmlib.encoders.published import features
 
@@ -90,7 +90,7 @@ def test_a_cut_array(folder):
 
 def test_a_catalogue_without_numbers(folder):
     with pytest.raises(InputError, match="have no published numbers"):
-        features(folder, toy.shop(users=30, items=24, purchases=180, size=16))
+        features(folder, generate(users=30, items=24, purchases=180, size=16))
     (folder / "baby.inter").write_text(INTER.replace("\t3\t", "\tx\t"))
     with pytest.raises(InputError, match="have no published numbers"):
         features(folder, mmrec.read(folder))

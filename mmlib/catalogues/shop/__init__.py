@@ -1,5 +1,5 @@
-"""A generated shop with pictures, words and purchases."""
+"""A generated shop with images, text and interactions."""
 
-from .generate import DEFAULTS, FORMAT, shop
+from .generator import generate
 
-__all__ = ["DEFAULTS", "FORMAT", "shop"]
+__all__ = ["generate"]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .pictures import COLOURS, PATTERNS, SHAPES
-from .words import MATERIAL_WORDS, USE_WORDS
+from .images import COLOURS, PATTERNS, SHAPES
+from .text import WORDS
 
 WEIGHTS = {"category": 0.34, "colour": 0.22, "pattern": 0.16, "material": 0.14, "use": 0.14}  # shares of variance
 STYLES = 3  # dimensions of the hidden style
@@ -23,18 +23,18 @@ def attributes(rng: np.random.Generator, items: int, categories: int) -> pd.Data
     kinds = tuple(SHAPES)[:categories]
     category = np.arange(items) % categories
     category = category[np.argsort(rng.random(items), kind="stable")]
-    usual = rng.integers(len(MATERIAL_WORDS), size=(categories, 2))
+    usual = rng.integers(len(WORDS["material"]), size=(categories, 2))
     material = np.where(
         rng.random(items) < 0.6,
         usual[category, rng.integers(2, size=items)],
-        rng.integers(len(MATERIAL_WORDS), size=items),
+        rng.integers(len(WORDS["material"]), size=items),
     )
     columns = {
         "category": np.array(kinds)[category],
         "colour": _any(rng, tuple(COLOURS), items),
         "pattern": _any(rng, tuple(PATTERNS), items),
-        "material": np.array(tuple(MATERIAL_WORDS))[material],
-        "use": _any(rng, tuple(USE_WORDS), items),
+        "material": np.array(tuple(WORDS["material"]))[material],
+        "use": _any(rng, tuple(WORDS["use"]), items),
     }
     return pd.DataFrame({name: values.astype(object) for name, values in columns.items()})
 

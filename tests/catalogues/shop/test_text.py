@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from mmlib.catalogues.shop.words import FACTS, PRAISE, SENTENCES, TITLES, WORDS, description, review, title
+from mmlib.catalogues.shop.text import FACTS, PRAISE, SENTENCES, TITLES, WORDS, description, review, title
 
 ITEM = {"category": "mug", "colour": "green", "pattern": "dotted", "material": "steel", "use": "garden"}
 

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 from mmlib import splits
-from mmlib.catalogues import shop as toy
-from mmlib.catalogues.shop import generate
+from mmlib.catalogues.shop import generate, generator
 from mmlib.core.dataset import Dataset
 from mmlib.core.errors import InputError
 from mmlib.core.files import digest
@@ -30,14 +29,14 @@ def pictures_of(data: Dataset) -> str:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory) -> Dataset:
-    return toy.shop(tmp_path_factory.mktemp("shop") / "shop", **SMALL)
+    return generate(tmp_path_factory.mktemp("shop") / "shop", **SMALL)
 
 
 def test_a_second_generation_gives_the_same_bytes(shop, tmp_path):
-    again = toy.shop(tmp_path / "again", **SMALL)
+    again = generate(tmp_path / "again", **SMALL)
     assert contents(tmp_path / "again") == contents(shop.images.parent)
     assert again.key == shop.key
-    assert toy.shop(tmp_path / "other", **SMALL, seed=1).key != shop.key
+    assert generate(tmp_path / "other", **SMALL, seed=1).key != shop.key
 
 
 def test_the_shop_is_the_same_on_every_machine(shop):
@@ -62,7 +61,7 @@ def test_its_tables(shop):
 
 def test_each_kind_of_noise_has_its_own_stream(shop, tmp_path):
     def changed(**options) -> set[str]:
-        other = toy.shop(tmp_path / "one", **SMALL | options)
+        other = generate(tmp_path / "one", **SMALL | options)
         differs = {
             name for name in ("title", "text", "image", "category") if any(other.items[name] != shop.items[name])
         }
@@ -80,37 +79,39 @@ def test_each_kind_of_noise_has_its_own_stream(shop, tmp_path):
 
 def test_the_same_shop_is_loaded_and_another_replaces_it(tmp_path):
     folder = tmp_path / "new" / "shop"
-    first = toy.shop(folder, **SMALL)
+    first = generate(folder, **SMALL)
     stamp = (folder / "items.parquet").stat().st_mtime_ns
-    assert toy.shop(folder, **SMALL).key == first.key
+    assert generate(folder, **SMALL).key == first.key
     assert (folder / "items.parquet").stat().st_mtime_ns == stamp
-    assert toy.shop(folder, **SMALL | {"users": 61}).n_users == 61
+    assert generate(folder, **SMALL | {"users": 61}).n_users == 61
     assert sorted(path.name for path in folder.parent.iterdir() if not path.name.endswith(".lock")) == ["shop"]
 
 
 def test_what_is_not_a_shop_is_never_replaced(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(InputError, match=r"holds thesis\.txt, which is not part of a generated shop"):
-        toy.shop(tmp_path, **SMALL)
+        generate(tmp_path, **SMALL)
     folder = tmp_path / "shop"
-    toy.shop(folder, **SMALL)
+    generate(folder, **SMALL)
     (folder / "mine.txt").write_text("notes")
     with pytest.raises(InputError, match=r"holds mine\.txt"):
-        toy.shop(folder, **SMALL, seed=9)
+        generate(folder, **SMALL, seed=9)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
     (tmp_path / "empty").mkdir()
-    assert toy.shop(tmp_path / "empty", **SMALL).n_items == 40
+    assert generate(tmp_path / "empty", **SMALL).n_items == 40
 
 
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(generate.pictures, "png", lambda pixels: 1 / 0)
+    monkeypatch.setattr(generator.images, "png", lambda pixels: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        toy.shop(tmp_path / "shop", **SMALL)
+        generate(tmp_path / "shop", **SMALL)
     assert [path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_without_a_folder_it_is_temporary():
-    code = f"from mmlib.catalogues import shop; data = shop.shop(**{SMALL}); print(data.images, data.images.is_dir())"
+    code = (
+        f"from mmlib.catalogues import shop; images = shop.generate(**{SMALL}).images; print(images, images.is_dir())"
+    )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert said[1] == "True"
     assert not Path(said[0]).exists()
@@ -134,8 +135,8 @@ def _make_and_tell(folder: Path) -> str:
         time.sleep(0.3)
         made(*args, **options)
 
-    made, generate._make = generate._make, make
-    return toy.shop(folder, **SMALL).key
+    made, generator._make = generator._make, make
+    return generate(folder, **SMALL).key
 
 
 @pytest.mark.parametrize(
@@ -157,17 +158,17 @@ def _make_and_tell(folder: Path) -> str:
 )
 def test_options_that_cannot_be(tmp_path, options, match):
     with pytest.raises(InputError, match=match):
-        toy.shop(tmp_path / "shop", **SMALL | options)
+        generate(tmp_path / "shop", **SMALL | options)
     assert not (tmp_path / "shop").exists()
 
 
 def test_an_equal_number_of_another_type_is_the_same_shop(tmp_path):
-    assert toy.shop(tmp_path / "a", **SMALL, hidden=0).key == toy.shop(tmp_path / "a", **SMALL, hidden=0.0).key
+    assert generate(tmp_path / "a", **SMALL, hidden=0).key == generate(tmp_path / "a", **SMALL, hidden=0.0).key
 
 
 def test_content_purchases_and_popularity_all_carry_signal(tmp_path):
     """Ranked by a ridge regression on the true facts, by item-item cosine, by both and by popularity."""
-    data = splits.random_by_user(toy.shop(tmp_path / "shop", size=16))
+    data = splits.random_by_user(generate(tmp_path / "shop", size=16))
     train, pop = data.matrix(), data.purchases()
     facts = np.concatenate(
         [_one_hot(data.items[name]) for name in ("category", "colour", "pattern", "material", "use")], 1

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlib.catalogues.shop.pictures import COLOURS, PATTERNS, SHAPES, draw, png
+from mmlib.catalogues.shop.images import COLOURS, PATTERNS, SHAPES, draw, png
 from mmlib.core.files import digest
 
 
