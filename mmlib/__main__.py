@@ -2,7 +2,9 @@
 
 import argparse
 import errno
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ _REMEDIES = {  # of what the system refuses; other errors of the system are erro
     errno.ELOOP: "The link leads back to itself; name the file.",
 }
 _EXTRAS = {  # whose packages may be missing
-    **dict.fromkeys(("jinja2", "joblib", "jupytext", "nbconvert", "nbformat", "papermill", "plotly"), "workbook"),
+    **dict.fromkeys(("jinja2", "jupytext", "nbconvert", "nbformat", "papermill", "plotly"), "workbook"),
     **dict.fromkeys(("platformdirs", "requests", "urllib3"), "fetch"),
     **dict.fromkeys(("open_clip", "torchvision"), "encoders"),
 }
@@ -43,6 +45,8 @@ _EXTRAS = {  # whose packages may be missing
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 when a page or run failed, 2 for wrong input."""
     options = _parser().parse_args(arguments)
+    own = threading.current_thread() is threading.main_thread()  # elsewhere signals cannot be taken
+    before = signal.signal(signal.SIGTERM, _terminated) if own else None
     try:
         return int(options.do(options) or 0)
     except InputError as error:
@@ -66,9 +70,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         print(f"mmlib: memory ran out ({error}). Try a smaller catalogue, batch_size or dim.", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("mmlib: stopped; the same command goes on from what is done.", file=sys.stderr)
-        return 130
+        return 143 if isinstance(error, _Terminated) else 130
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which schedulers send before they kill."""
+
+
+def _terminated(number: int, frame: Any) -> None:
+    raise _Terminated
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,9 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
     sweep = _command(commands, "sweep", _sweep, "make all runs of a grid, and write an index page")
     sweep.add_argument("params", type=Path, help="a YAML file, such as params/sweeps/starts.yaml")
-    sweep.add_argument(
-        "-j", "--jobs", type=int, default=1, help="runs at a time; the cores are shared out (default: 1)"
-    )
+    sweep.add_argument("-j", "--jobs", type=int, default=1, help="runs at a time, which changes no result (default: 1)")
     _add_parameters(sweep)
     how = sweep.add_mutually_exclusive_group()
     how.add_argument("--list", action="store_true", help="print one command a run that is due and do nothing")

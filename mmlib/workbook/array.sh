@@ -3,10 +3,9 @@
 # Afterwards `mmlib sweep @file@`, with the same -p, @then@.
 #SBATCH --job-name=@name@
 #SBATCH --array=0-@last@
-#SBATCH --cpus-per-task=4
+#SBATCH --cpus-per-task=@threads@
 #SBATCH --output=outputs/%x-%A-%a.log
 set -euo pipefail
-export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-4}"
 readarray -t commands <<'RUNS'
 @commands@
 RUNS

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import platform
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
+from ..core.files import digest
 from .paths import short
 
 START_TIMEOUT = 300  # seconds; many kernels that import PyTorch from one busy disk take long
@@ -41,7 +44,7 @@ def execute(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     where = f"  log: {short(log)}\n  the page as far as it got: {short(output)}"
-    with _logging(log, echo), tempfile.TemporaryDirectory(prefix="mmlib-", dir=_short_folder()) as sockets:
+    with _logging(log, echo), _socket_folder() as sockets, _ended() as started:
         try:
             done = papermill.execute_notebook(
                 source,
@@ -52,7 +55,7 @@ def execute(
                 progress_bar=False,
                 log_output=True,
                 start_timeout=START_TIMEOUT,
-                kernel_manager_class=_manager(Path(sockets), env, log),
+                kernel_manager_class=_manager(sockets, env, log, started),
             )
         except papermill.PapermillExecutionError as error:
             if error.ename == "InputError":
@@ -78,7 +81,7 @@ def _papermill() -> Any:
     return papermill
 
 
-def _manager(folder: Path, env: Mapping[str, str], log: Path) -> type:
+def _manager(folder: Path, env: Mapping[str, str], log: Path, started: list[Any]) -> type:
     """A kernel manager for this interpreter, whichever kernels Jupyter would find, over sockets in ``folder``.
 
     Sockets that are files need no free port, which parallel runs would race for, and are closed to other users.
@@ -103,13 +106,44 @@ def _manager(folder: Path, env: Mapping[str, str], log: Path) -> type:
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             with log.open("ab") as errors:  # the process's own, such as the last words of a crash
                 await super().start_kernel(stderr=errors, **options)
+            started.append(self.provisioner.process)  # type: ignore[union-attr]
 
     return Manager
 
 
-def _short_folder() -> str | None:
-    """A folder for sockets: their paths may have about 100 characters."""
-    return "/tmp" if len(tempfile.gettempdir()) > 60 and os.access("/tmp", os.W_OK) else None
+@contextmanager
+def _ended() -> Iterator[list[Any]]:
+    """A list of processes, none of which outlives the block, however it is left."""
+    started: list[Any] = []
+    try:
+        yield started
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except (ValueError, OSError):  # not ours to say
+        return True
+    return True
+
+
+@contextmanager
+def _socket_folder() -> Iterator[Path]:
+    """A folder for sockets, whose paths may have about 100 characters; those of killed processes are removed."""
+    base = Path("/tmp" if len(tempfile.gettempdir()) > 60 and os.access("/tmp", os.W_OK) else tempfile.gettempdir())
+    prefix = f"mmlib-{digest(platform.node())[:6]}-"  # processes of other machines cannot be asked whether they live
+    for left in base.glob(f"{prefix}*"):
+        if not _lives(left.name.removeprefix(prefix).partition("-")[0]):
+            shutil.rmtree(left, ignore_errors=True)  # another user's stays
+    with tempfile.TemporaryDirectory(prefix=f"{prefix}{os.getpid()}-", dir=base) as folder:
+        yield Path(folder)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """What is to be run, checked in full before anything starts."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +41,23 @@ class Plan:
 
     @property
     def id(self) -> str:
-        """The name and a short hash of the parameters and the pages."""
-        return f"{self.name}-{digest(self.parameters, list(self.pages))[:8]}"
+        """The name and a short hash of the parameters, the threads, the pages and, whatever its name, the data."""
+        decides = self.parameters | {"threads": self.threads} | ({"dataset": self.data} if self.data else {})
+        return f"{self.name}-{digest(decides, list(self.pages))[:8]}"
+
+    @cached_property
+    def data(self) -> str:
+        """What the catalogue held when this was planned: a hash of its content; empty where the parameters say all."""
+        from .read import data_key
+
+        return data_key(self.parameters) if "dataset" in self.parameters else ""
+
+    @property
+    def threads(self) -> int:
+        """Threads that the pages compute with: the parameter, or as many as this process may use."""
+        usable = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return int(self.parameters.get("threads") or (usable if usable.isdecimal() and int(usable) else cores))
 
     @property
     def folder(self) -> Path:

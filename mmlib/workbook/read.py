@@ -17,6 +17,7 @@ from .cache import cached
 OPTIONS = ("columns", "reader", "clean", "shop")  # parameters that say how a catalogue is read
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".gz", ".inter", ".data", ".item", ".dat", ".user")
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
+PLANNED = "MMLIB_DATA"  # the variable by which a run tells its pages the key of the data, and its name
 MOST = 1_000_000  # files below a catalogue's folder
 
 
@@ -28,8 +29,17 @@ def read(dataset: str, **options: Any) -> Dataset:
         options: ``columns``, ``reader``, ``clean`` and ``shop`` of ``bring``.
 
     Raises:
-        InputError: as ``bring``; a folder without a catalogue is refused before it is walked.
+        InputError: as ``bring``; a folder without a catalogue is refused before it is walked; a catalogue that was
+            edited after the run that reads it was planned.
     """
+    data = _read(dataset, options)
+    key, _, name = os.environ.get(PLANNED, "").partition(" ")
+    if name == dataset and key != data.key:
+        raise InputError(f"{dataset} was edited after this run was planned. Start the same command again.")
+    return data
+
+
+def _read(dataset: str, options: Mapping[str, Any]) -> Dataset:
     given = {name: options.get(name) or None for name in OPTIONS} | {"clean": options.get("clean") or ()}
     if dataset == "toy":
         shop = given["shop"] or {}
@@ -73,7 +83,7 @@ def data_key(parameters: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=4)
 def _known(folder: str, options: str, files: str) -> Dataset:
     """The runs of a sweep read the same few catalogues."""
-    return read(folder, **json.loads(options))
+    return _read(folder, json.loads(options))
 
 
 def _files(folder: Path, columns: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from .kernel import execute
 from .pages import stale
 from .paths import short
 from .planned_run import Plan, plan
+from .read import PLANNED
 from .report import write_run_report
 
 
@@ -66,13 +67,10 @@ def run(
     return run_plan(plan(params, overrides, pages, outputs, notebooks), force=force, echo=echo)
 
 
-def run_plan(
-    one: Plan, *, force: bool = False, echo: bool = False, threads: int | None = None, quiet: bool = False
-) -> RunResult:
+def run_plan(one: Plan, *, force: bool = False, echo: bool = False, quiet: bool = False) -> RunResult:
     """Execute what is planned; see ``run``.
 
     Args:
-        threads: threads for each kernel; the system's choice when not given.
         quiet: print nothing.
     """
     stale(one.notebooks, one.pages)
@@ -84,7 +82,7 @@ def run_plan(
             if not quiet:
                 _say_reused(one, before)
             return RunResult(one.folder, before["metrics"], before["seconds"], True)
-        return _run(one, echo, threads, quiet)
+        return _run(one, echo, quiet)
 
 
 def finished(folder: Path) -> dict[str, Any] | None:
@@ -96,13 +94,13 @@ def finished(folder: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and "metrics" in found else None
 
 
-def _run(one: Plan, echo: bool, threads: int | None, quiet: bool) -> RunResult:
+def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:
     folder = _fresh(one)
     log = folder / "log.txt"
     if not quiet:
         print(f"{one.id}: {len(one.pages)} page{'s' * (len(one.pages) > 1)}, log in {short(log)}", flush=True)
     seconds: dict[str, float] = {}
-    env = _variables(one, threads)
+    env = _variables(one)
     for page in one.pages:
         start = time.monotonic()
         output = folder / "pages" / f"{page}.ipynb"
@@ -113,6 +111,7 @@ def _run(one: Plan, echo: bool, threads: int | None, quiet: bool) -> RunResult:
     found = {page: _recorded(folder, page) for page in one.pages}
     total = round(sum(seconds.values()), 2)
     done = {"parameters": one.parameters, "pages": seconds, "metrics": found, "seconds": total, "code": _code(one)}
+    done |= {"threads": one.threads, "data": {"key": one.data, "passport": _passport(folder)}}
     if not (folder / "env.json").exists():
         write_json(folder / "env.json", environment(one.notebooks))
     write_run_report(folder, done)
@@ -130,11 +129,15 @@ def _fresh(one: Plan) -> Path:
     return one.folder
 
 
-def _variables(one: Plan, threads: int | None) -> dict[str, str]:
+def _variables(one: Plan) -> dict[str, str]:
     env = {"MMLIB_RUN": str(one.folder), "MMLIB_OUTPUTS": str(one.outputs), "MMLIB_NOTEBOOKS": str(one.notebooks)}
-    if threads:
-        env |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads))
-    return env
+    env |= {PLANNED: f"{one.data} {one.parameters['dataset']}"} if one.data else {}
+    return env | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(one.threads))
+
+
+def _passport(folder: Path) -> dict[str, Any] | None:
+    """How the run's catalogue was split, as its audit says; ``None`` for pages that read no catalogue."""
+    return read_json(folder / "audit.json")["passport"] if (folder / "audit.json").exists() else None
 
 
 def _recorded(folder: Path, page: str) -> dict[str, Any]:

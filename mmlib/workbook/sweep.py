@@ -1,14 +1,20 @@
 """A grid of runs, several at a time, and what they say together."""
 
+import contextlib
+import json
 import os
+import pickle
+import signal
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 
 from ..core.errors import InputError
@@ -34,9 +40,9 @@ def sweep(
     """Make all runs of a sweep that are not done yet, ``jobs`` at a time, each in processes of its own.
 
     All combinations are checked first. A run that fails does not stop the others and is tried again by the next
-    call. The cores are shared out: each run gets cores / jobs threads. Where the file has ``choose``, all runs are
-    made on the validation part first, in a sweep of their own, and when all are done, those with the chosen values on
-    the test part.
+    call. ``jobs`` changes no result: each run computes with one thread, or as many as its parameter ``threads`` says.
+    Where the file has ``choose``, all runs are made on the validation part first, in a sweep of their own, and when
+    all are done, those with the chosen values on the test part.
 
     Returns:
         ``outputs/sweeps/<id>``, with ``sweep.json``, ``runs.parquet`` (one row a run) and ``index.html``.
@@ -73,11 +79,8 @@ def _make(one: Sweep, jobs: int) -> Path:
     print(f"{one.id}: {len(one.plans)} runs, {len(one.plans) - len(todo)} done before", flush=True)
     failed: dict[str, str] = {}
     _write_plan(one, failed)
-    threads = max(1, joblib.cpu_count() // jobs)
-    work = (joblib.delayed(_one)(each, threads, os.getpid()) for each in todo)
-    results = joblib.Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered", pre_dispatch=jobs)(work)
     begun = time.monotonic()
-    for count, (run, seconds, error) in enumerate(results, 1):
+    for count, (run, seconds, error) in enumerate(_results(todo, jobs), 1):
         if error:
             failed[run] = error
         state = f"FAILED: {error.splitlines()[0]}" if error else f"{seconds:.1f} s"
@@ -132,28 +135,78 @@ def slurm_script(one: Sweep, file: Path | str) -> str:
     commands = "\n".join(each.command(one.base) for each in one.plans)
     then = "the same command with --slurm prints those with the chosen options" if one.judged else "gathers all of them"
     filled = {"@name@": one.name, "@last@": str(len(one.plans) - 1), "@file@": str(file), "@commands@": commands}
-    filled |= {"@then@": then}
+    filled |= {"@then@": then, "@threads@": str(max(each.threads for each in one.plans))}
     for key, value in filled.items():
         template = template.replace(key, value)
     return template
 
 
-def _one(each: Plan, threads: int, parent: int) -> tuple[str, float, str]:
-    """Make one run in a worker process: its id, seconds, and the error if it failed."""
-    if os.getpid() != parent:
-        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+def _results(plans: Sequence[Plan], jobs: int) -> Iterator[tuple[str, float, str]]:
+    """Make runs, each in a process of its own: id, seconds, and the error if it failed, as they end."""
+    children: list[subprocess.Popen[bytes]] = []
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for done in as_completed([pool.submit(_in_a_process, each, children) for each in plans]):
+                yield done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in children:
+                _close(child)
+            raise
+
+
+def _in_a_process(each: Plan, children: list[subprocess.Popen[bytes]]) -> tuple[str, float, str]:
+    """Make one run; its process ends with this one, whose end closes the pipe that it listens to."""
+    command = [sys.executable, "-c", f"from {__name__} import run_given; run_given()"]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    children.append(child)
+    assert child.stdin is not None
+    assert child.stdout is not None
     try:
-        return each.id, run_plan(each, threads=threads, quiet=True).seconds, ""
+        pickle.dump(each, child.stdin)
+        child.stdin.flush()
+        said = child.stdout.read()
+    except BrokenPipeError:
+        said = b""
+    _close(child)
+    code = child.wait()
+    if not said:
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return each.id, 0.0, f"its process died ({how}), as it does when memory runs out or somebody ends it"
+    seconds, error = json.loads(said)
+    return each.id, seconds, error
+
+
+def _close(child: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(OSError):
+        child.stdin.close()  # type: ignore[union-attr]
+
+
+def run_given() -> None:
+    """In a process of its own: make the run whose plan comes through standard input; stop when that is closed."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a run prints does not belong to the answer
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    each = pickle.load(sys.stdin.buffer)  # from the process that started this one
+    threading.Thread(target=_listen, daemon=True).start()
+    try:
+        found = run_plan(each, quiet=True).seconds, ""
     except (InputError, PageError) as error:
-        return each.id, 0.0, str(error)
+        found = 0.0, str(error)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Exception as error:
-        return each.id, 0.0, f"{type(error).__name__}: {error}"
+        found = 0.0, f"{type(error).__name__}: {error}"
+    json.dump(found, answers)
+    answers.close()
+    os._exit(0)  # whatever threads are left
 
 
-def _die_with(parent: int) -> None:
-    """End this worker when the sweep is gone, so that a killed sweep leaves no run going on behind its back."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
+def _listen() -> None:
+    """Stop this process when the sweep is gone, so that a killed sweep leaves no run going on behind its back."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(10)
     os._exit(1)
 
 

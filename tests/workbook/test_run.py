@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from mmlib.core.errors import InputError
 from mmlib.core.files import write_json
 from mmlib.workbook.kernel import PageError
 from mmlib.workbook.planned_run import plan
+from mmlib.workbook.read import read
 from mmlib.workbook.run import finished, run, run_plan
 
 from .tiny import make
@@ -85,6 +88,84 @@ def test_half_a_metrics_file_is_no_proof(tmp_path: Path):
         assert finished(tmp_path) is None
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_who_is_asked_to_stop_says_so_and_leaves_nothing_behind(workbook: Path, short: Path, number, code):
+    import psutil
+
+    (workbook / "gate").unlink(missing_ok=True)
+    command = [sys.executable, "-m", "mmlib", "run", "-p", "mode", "wait", "--pages", "00", "-p", "seed", str(code)]
+    one = plan({"mode": "wait", "pages": ["00"], "seed": code})
+    env = os.environ | {"TMPDIR": str(short)}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=env)
+    log = one.folder / "log.txt"
+    while not (log.exists() and "Executing Cell 4" in log.read_text()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert below
+    process.send_signal(number)
+    said = process.communicate(timeout=30)[1]
+    assert process.returncode == code
+    assert said.splitlines()[-1] == "mmlib: stopped; the same command goes on from what is done."
+    assert "Traceback" not in said
+    assert psutil.wait_procs(below, timeout=0.5)[1] == []
+    assert [*short.iterdir()] == []
+
+
+def test_sockets_of_a_killed_run_are_removed_by_the_next(short: Path, monkeypatch: pytest.MonkeyPatch):
+    from mmlib.workbook import kernel
+
+    monkeypatch.setattr("tempfile.tempdir", str(short))
+    with kernel._socket_folder() as mine:
+        prefix = mine.name.rsplit("-", 2)[0]
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        left = [short / f"{prefix}-{dead.pid}-abc", short / f"{prefix}-{os.getppid()}-abc", short / "mmlib-x"]
+        for folder in left:
+            folder.mkdir()
+        with kernel._socket_folder() as other:
+            assert [folder.exists() for folder in (mine, other, *left)] == [True, True, False, True, True]
+    assert not mine.exists()
+
+
+def test_a_run_knows_its_data_and_its_threads(workbook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    one = plan({"pages": ["00"]})
+    assert replace(one, parameters=one.parameters | {"threads": one.threads + 1}).id != one.id
+    assert replace(one, parameters=one.parameters | {"threads": one.threads}).threads == one.threads
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    assert one.threads == 7
+    folder = run_plan(replace(one, parameters=one.parameters | {"threads": 3})).folder
+    done = json.loads((folder / "metrics.json").read_text())
+    assert (done["threads"], done["metrics"]["00_first"]["threads"]) == (3, "3")
+    assert done["data"] == {"key": "", "passport": None}
+
+
+def test_other_data_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The id holds what the catalogue's files say, not how its folder is called."""
+    shop = tmp_path / "a" / "shop"
+    shop.mkdir(parents=True)
+    (shop / "ratings.csv").write_text("user_id,item_id\n" + "".join(f"u{n % 5},i{n % 7}\n" for n in range(30)))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    first = plan({"pages": ["00"]})
+
+    def id_() -> str:
+        return replace(first, parameters=first.parameters | {"dataset": "shop"}).id
+
+    monkeypatch.setenv("MMLIB_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.chdir(tmp_path / "a")
+    before = id_()
+    assert id_() == before
+    monkeypatch.chdir(tmp_path / "b")
+    assert id_() == before  # the same data elsewhere
+    text = (tmp_path / "b" / "shop" / "ratings.csv").read_text()
+    (tmp_path / "b" / "shop" / "ratings.csv").write_text(text.replace("u1,i1", "u2,i1", 1))
+    after = id_()
+    assert after != before
+    monkeypatch.setenv("MMLIB_DATA", f"{after} shop")  # as a page that was planned on other data
+    with pytest.raises(InputError, match=r"shop was edited after this run was planned\. Start the same command again"):
+        read("shop")
+
+
 def test_a_killed_run_starts_again_and_its_kernel_is_gone(workbook: Path):
     import psutil
 
@@ -102,8 +183,8 @@ def test_a_killed_run_starts_again_and_its_kernel_is_gone(workbook: Path):
     assert finished(one.folder) is None
     write_json(one.folder / "pages" / "00_first.metrics.json", {"left over": 1})
     (workbook / "gate").touch()
-    found = run_plan(one, threads=1).metrics["00_first"]
-    assert (found["total"], found["threads"]) == (0.3, "1")
+    found = run_plan(one).metrics["00_first"]
+    assert (found["total"], found["threads"]) == (0.3, str(one.threads))
     assert "left over" not in found
     assert kernels
     assert psutil.wait_procs(kernels, timeout=10)[1] == []

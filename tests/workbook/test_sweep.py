@@ -64,13 +64,54 @@ def test_a_killed_sweep_goes_on_and_failures_do_not_stop_it(workbook: Path, caps
     assert table["mode"].tolist() == ["ok", "wait", "bad"]
     assert table["status"].tolist() == ["done", "done", "failed"]
     assert table["00_first/total"].tolist()[:2] == [0.5, 0.5]
-    shared, alone = (int(value) for value in table["00_first/threads"].iloc[:2])
-    assert shared == max(1, alone // 2)  # two jobs shared the cores that one job had
-    assert "IndexError" in table["error"].iloc[2]
     index = (folder / "index.html").read_text()
     assert "what size does" in index
     assert "IndexError: list index out of range" in index
     assert index.count("report.html") == 2
+
+
+def test_a_process_that_dies_ends_its_run_not_the_sweep(workbook: Path):
+    import psutil
+
+    (workbook / "gate").unlink(missing_ok=True)
+    file = workbook / "params" / "sweeps" / "dying.yaml"
+    file.write_text("base: ../toy.yaml\npages: ['00']\nfixed: {seed: 7}\ngrid: {mode: [wait, ok], lr: [0.5, 0.25]}\n")
+    one = read_sweep(file)
+    command = [sys.executable, "-m", "mmlib", "sweep", str(file), "--jobs", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    logs = [each.folder / "log.txt" for each in one.plans[:2]]
+    while not all(log.exists() and "Executing Cell 4" in log.read_text() for log in logs):
+        assert process.poll() is None
+        time.sleep(0.1)
+    psutil.Process(process.pid).children()[0].kill()
+    time.sleep(1)
+    (workbook / "gate").touch()
+    said = process.communicate(timeout=120)[0]
+    assert said.count("its process died (SIGKILL), as it does when memory runs out") == 2  # as it goes, and at the end
+    assert said.rstrip().splitlines()[-2] == "3 done, 1 failed"
+    assert process.returncode == 1
+
+
+def test_a_sweep_that_is_asked_to_stop_ends_its_runs(workbook: Path, short: Path):
+    import psutil
+
+    (workbook / "gate").unlink(missing_ok=True)
+    file = workbook / "params" / "sweeps" / "stopped.yaml"
+    file.write_text("base: ../toy.yaml\npages: ['00']\nfixed: {seed: 8, mode: wait}\ngrid: {lr: [0.5, 0.25, 0.125]}\n")
+    one = read_sweep(file)
+    command = [sys.executable, "-m", "mmlib", "sweep", str(file), "--jobs", "2"]
+    env = os.environ | {"TMPDIR": str(short)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+    logs = [each.folder / "log.txt" for each in one.plans[:2]]
+    while not all(log.exists() and "Executing Cell 4" in log.read_text() for log in logs):
+        assert process.poll() is None
+        time.sleep(0.1)
+    below = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == (143, "mmlib: stopped; the same command goes on from what is done.\n")
+    assert psutil.wait_procs(below, timeout=0.5)[1] == []
+    assert [*short.iterdir()] == []
 
 
 def test_numbers_can_be_gathered_while_a_sweep_goes_on(workbook: Path):
@@ -85,10 +126,9 @@ def test_the_slurm_script_runs_one_command_a_task(workbook: Path, tmp_path: Path
     script.write_text(slurm_script(one, "params/sweeps/sizes.yaml"))
     assert "#SBATCH --array=0-2\n" in script.read_text()
     fake = tmp_path / "mmlib"
-    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "threads $OMP_NUM_THREADS"\n')
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     fake.chmod(0o755)
     env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "3"}
     said = subprocess.run(["bash", script], env=env, capture_output=True, text=True, check=True).stdout.splitlines()
     assert said[0] == "run"
     assert said[2:5] == ["-p", "mode", "wait"]
-    assert said[-1] == "threads 3"
