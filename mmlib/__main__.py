@@ -120,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
     only = data.add_mutually_exclusive_group()
     only.add_argument("--no-pictures", action="store_true", help="fetch: the tables only")
     only.add_argument("--pictures-only", action="store_true", help="fetch: the pictures of items whose tables are here")
+    private = "fetch: a host that may be asked although its address is not on the public internet; may be given again"
+    data.add_argument("--private-host", action="append", default=[], metavar="HOST", help=private)
     _add_parameters(data)
 
     audit = _command(commands, "audit", _audit, "look for what voids or bends results: leaks, copies, placeholders")
@@ -214,14 +216,18 @@ def _data(options: argparse.Namespace) -> int:
 
     values = _overrides(options)
     if options.what != "fetch":
-        if options.name or options.folder or options.no_pictures or options.pictures_only:
-            raise InputError("--folder, --no-pictures, --pictures-only and a second name belong to: mmlib data fetch.")
+        if options.name or options.folder or options.no_pictures or options.pictures_only or options.private_host:
+            raise InputError(
+                "--folder, --no-pictures, --pictures-only, --private-host and a second name belong to: "
+                "mmlib data fetch."
+            )
         catalogues.summary(options.what, values)
     elif options.name is None:
         catalogues.listing()
     else:
         which = {"files": not options.pictures_only, "pictures": not options.no_pictures}
-        catalogues.fetch(options.name, options.folder, **which, reader=values.get("reader", {}))
+        reader, hosts = values.get("reader", {}), options.private_host
+        catalogues.fetch(options.name, options.folder, **which, reader=reader, hosts=hosts)
     return 0
 
 

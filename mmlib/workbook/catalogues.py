@@ -1,6 +1,7 @@
 """The commands about data: what a catalogue holds, bringing a public one, and the audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,24 +39,30 @@ def listing() -> None:
     print("bring one with: mmlib data fetch NAME")
 
 
-def fetch(name: str, folder: Path | None, *, files: bool, pictures: bool, reader: Mapping[str, Any]) -> None:
+def fetch(
+    name: str, folder: Path | None, *, files: bool, pictures: bool, reader: Mapping[str, Any], hosts: Sequence[str] = ()
+) -> None:
     """Download a public catalogue, then the pictures of the items that its reader keeps.
 
     Args:
         files, pictures: which of the two.
         reader: options of the reader; they decide which items are kept, and so which pictures are asked for.
+        hosts: those that may be asked although their addresses are not on the public internet.
     """
     from ..catalogues import fetch as downloads
     from ..catalogues import formats as forms
-    from ..catalogues.fetch.images import fetch_images, summary, urls_of
+    from ..catalogues.fetch.images import PATIENCE, fetch_images, summary, urls_of
+    from ..catalogues.fetch.web import Patience
 
-    where = downloads.fetch(name, folder) if files else downloads.place(name, folder)
+    patience = Patience(hosts=hosts)
+    where = downloads.fetch(name, folder, patience=patience) if files else downloads.place(name, folder)
     if not where.is_dir():
         raise InputError(f"{name} is not at {where} yet; leave --pictures-only out to bring its files first.")
     print(f"{name}: {where}")
     if pictures and not name.startswith("movielens"):
         urls = urls_of(forms.read(where, **reader))
-        print("\n".join(summary(fetch_images(urls, where))) if urls else "no item names a picture's address")
+        found = summary(fetch_images(urls, where, patience=replace(PATIENCE, hosts=hosts)))
+        print("\n".join(found) if urls else "no item names an image's address")
     named = name if folder is None else str(where)
     print(f"use it with: mmlib run params/toy.yaml -p dataset {named}")
 

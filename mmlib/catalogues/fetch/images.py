@@ -91,7 +91,7 @@ def fetch_images(
     Returns:
         One row an item, in the order of ``urls``: ``id``, ``url``, ``status`` (``"ok"``, ``"dead"``, ``"refused"``,
         ``"not an image"``, ``"too large"``; ``"timeout"``, ``"busy"``, ``"server error"``, ``"broken off"``,
-        ``"unreachable"``, which a later call tries again; ``"waiting"`` when it was not yet asked for), ``reason`` in
+        ``"unreachable"``, ``"private"``, which a later call tries again; ``"waiting"`` when it was not yet asked for), ``reason`` in
         words, ``file`` (relative to ``folder``; ``""`` without), ``bytes``, ``width``, ``height`` (pixels), ``sha256``,
         ``date`` (UTC, ISO 8601).
 

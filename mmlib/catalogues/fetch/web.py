@@ -53,7 +53,7 @@ class Trouble(Exception):
     """A request that did not give what was asked for.
 
     Args:
-        status: ``"dead"``, ``"refused"``, ``"timeout"``, ``"busy"``, ``"server error"``, ``"broken off"``,
+        status: ``"dead"``, ``"refused"``, ``"private"``, ``"timeout"``, ``"busy"``, ``"server error"``, ``"broken off"``,
             ``"unreachable"``, or a word of the caller's.
         reason: in words.
         passing: whether it is worth asking again.
@@ -176,8 +176,8 @@ def _is_public(address: str) -> bool:
 
 
 def _private(host: str) -> Trouble:
-    said = f"{host} has an address that is not on the public internet; it is asked only if you name it (hosts)"
-    return Trouble("refused", said)
+    why = "has an address that is not on the public internet; it is asked only if you name it"
+    return Trouble("private", f"{host} {why}: --private-host {host}")
 
 
 def _followed(web: "Session", url: str, patience: Patience, headers: Mapping[str, str]) -> "Response":

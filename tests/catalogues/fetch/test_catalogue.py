@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mmlib.__main__ import main
 from mmlib.catalogues.fetch import fetch, is_there, place, public
 from mmlib.catalogues.fetch.download import Remote
 from mmlib.catalogues.fetch.public import Public
@@ -136,3 +137,14 @@ def test_the_place_is_named_by_the_environment_or_the_system(
 def test_an_unknown_name_is_an_input_error() -> None:
     with pytest.raises(InputError, match='Did you mean "amazon-2014/Baby"'):
         fetch("amazon-2014/Babi")
+
+
+def test_the_command_line_names_the_hosts_that_may_be_private(
+    server: Server, films: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["data", "fetch", films, "--folder", str(tmp_path)]
+    assert main(words) == 2
+    assert "it is asked only if you name it: --private-host 127.0.0.1" in capsys.readouterr().err
+    assert server.asked == []
+    assert main([*words, "--private-host", "127.0.0.1"]) == 0
+    assert is_there(films, tmp_path)

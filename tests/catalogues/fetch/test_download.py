@@ -262,7 +262,7 @@ def test_a_redirect_to_a_private_address_is_refused_unless_it_is_named(
     monkeypatch.setenv("NO_PROXY", "*")
     port = server.url.rsplit(":", 1)[1]
     server.answers |= {"/a": at.redirect(f"http://{host}:{port}/b"), "/b": at.file(DATA)}
-    with pytest.raises(InputError, match=r"refused: .* is not on the public internet; it is asked only if"):
+    with pytest.raises(InputError, match=r"private: .* is not on the public internet; it is asked only if"):
         download(f"{server.url}/a", tmp_path / "a.bin", patience=QUICK)
     assert left(tmp_path) == []
     assert server.count("/b") == 0
@@ -288,7 +288,7 @@ def test_what_name_servers_answer_counts_also_when_it_changes(
     monkeypatch.setenv("NO_PROXY", "*")
     there = f"http://files.example:{port}/b"
     server.answers |= {"/a": at.redirect(there), "/b": at.file(DATA)}
-    with pytest.raises(InputError, match=r"refused: files\.example has an address that is not on the public internet"):
+    with pytest.raises(InputError, match=r"private: files\.example has an address that is not on the public internet"):
         download(f"{server.url}/a" if redirected else there, tmp_path / "a.bin", patience=QUICK)
     assert server.count("/b") == 0
 
