@@ -5,6 +5,7 @@ import time
 from collections.abc import Hashable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,10 +91,10 @@ def fetch_images(
 
     Returns:
         One row an item, in the order of ``urls``: ``id``, ``url``, ``status`` (``"ok"``, ``"dead"``, ``"refused"``,
-        ``"not an image"``, ``"too large"``; ``"timeout"``, ``"busy"``, ``"server error"``, ``"broken off"``,
-        ``"unreachable"``, ``"private"``, which a later call tries again; ``"waiting"`` when it was not yet asked for), ``reason`` in
-        words, ``file`` (relative to ``folder``; ``""`` without), ``bytes``, ``width``, ``height`` (pixels), ``sha256``,
-        ``date`` (UTC, ISO 8601).
+        ``"not an image"``, ``"too large"``; what a later call tries again: ``"private"``, ``"timeout"``, ``"busy"``,
+        ``"server error"``, ``"broken off"``, ``"unreachable"``; ``"waiting"`` when it was not yet asked for),
+        ``reason`` in words, ``file`` (relative to ``folder``; ``""`` without), ``bytes``, ``width``, ``height``
+        (pixels), ``sha256``, ``date`` (UTC, ISO 8601).
 
     Raises:
         InputError: when the folder cannot be written to, its table is damaged, or an id cannot be printed.
@@ -112,19 +113,14 @@ def fetch_images(
                 table.reopen(name, url)
                 sharing.setdefault(url, []).append(name)
         session = web.session(patience, workers)
-        answers = politely(
-            sharing,
-            lambda url: _asked(session, url, limits, patience),
-            workers=workers,
-            per_host=per_host,
-            patience=patience,
-        )
+        ask = partial(_asked, session, limits, patience)
+        answers = politely(sharing, ask, workers=workers, per_host=per_host, patience=patience)
         try:
             with table, closing(session), closing(answers):
                 for url, answer in progress(answers, "Images", total=len(sharing), unit="images"):
                     for name in sharing[url]:
                         table.settle(name, url, answer, names[name])
-                    table.write_now_and_then()
+                    table.write(spare=True)
         except OSError as error:
             raise InputError(f"{folder} cannot be written to: {error.strerror or error}.") from None
     return table.frame(urls)
@@ -163,9 +159,8 @@ class _Table:
     """The manifest in memory, by item id; written when its block ends, in whatever way."""
 
     def __init__(self, folder: Path, every: float):
-        self.folder, self.every, self.path = folder, every, folder / TABLE
+        self.folder, self.every = folder, every
         self.rows: dict[str, dict[Hashable, Any]] = {row["id"]: row for row in manifest(folder).to_dict("records")}
-        self.old: dict[str, str] = {}  # the images that are to be replaced
         self.written, self.cost = time.monotonic(), 0.0
 
     def __enter__(self) -> "_Table":
@@ -184,45 +179,40 @@ class _Table:
         return file.is_file() and file.stat().st_size == row["bytes"]
 
     def reopen(self, name: str, url: str) -> None:
-        """Make one item's image one that is still to come."""
-        if file := self.rows.get(name, {}).get("file"):
-            self.old[name] = Path(file).name
-        self._put(name, url, "waiting")
-
-    def _put(self, name: str, url: str, status: str, reason: str = "", **known: Any) -> None:
-        row: dict[Hashable, Any] = {"id": name, "url": url, "status": status, "reason": reason, "date": now()}
-        self.rows[name] = row | {"file": "", "sha256": ""} | dict.fromkeys(NUMBERS, 0) | known
+        """Make one item's image one that is still to come; the file that is there stays until then."""
+        file = self.rows.get(name, {}).get("file", "")
+        row = {"id": name, "url": url, "status": "waiting", "reason": "", "file": file, "sha256": "", "date": now()}
+        self.rows[name] = {**row, **dict.fromkeys(NUMBERS, 0)}
 
     def settle(self, name: str, url: str, answer: "_Image | Trouble", stem: str) -> None:
-        """Note the outcome for one item, and keep its image."""
-        if old := self.old.pop(name, ""):
-            (self.folder / "images" / old).unlink(missing_ok=True)
+        """Note the outcome for one item, and keep its image in place of the one before."""
+        row = self.rows[name]
+        if row["file"]:
+            (self.folder / "images" / Path(row["file"]).name).unlink(missing_ok=True)
+        row |= {"file": "", "date": now()}
         if isinstance(answer, Trouble):
-            self._put(name, url, answer.status, answer.reason)
+            row |= {"status": answer.status, "reason": answer.reason}
             return
         file = f"images/{stem}.{answer.suffix}"
-        with whole(self.folder / file) as partial:
-            partial.write_bytes(answer.body)
-        sha256, size = hashlib.sha256(answer.body).hexdigest(), len(answer.body)
-        self._put(name, url, "ok", file=file, sha256=sha256, bytes=size, width=answer.width, height=answer.height)
+        with whole(self.folder / file) as half:
+            half.write_bytes(answer.body)
+        row |= {"status": "ok", "file": file, "sha256": hashlib.sha256(answer.body).hexdigest()}
+        row |= {"bytes": len(answer.body), "width": answer.width, "height": answer.height}
 
     def frame(self, names: Iterable[str]) -> pd.DataFrame:
         return pd.DataFrame([self.rows[name] for name in names], columns=list(COLUMNS))
 
-    def write_now_and_then(self) -> None:
-        """Write, but spend at most a twentieth of the time on it."""
-        if time.monotonic() - self.written >= max(self.every, 20 * self.cost):
-            self.write()
-
-    def write(self) -> None:
+    def write(self, *, spare: bool = False) -> None:
+        """Write the table; ``spare``: only every so often, and spend at most a twentieth of the time on it."""
         start = time.monotonic()
-        with whole(self.path) as partial:
-            self.frame(self.rows).to_csv(partial, index=False)
-        self.written = time.monotonic()
-        self.cost = self.written - start
+        if not spare or start - self.written >= max(self.every, 20 * self.cost):
+            with whole(self.folder / TABLE) as half:
+                self.frame(self.rows).to_csv(half, index=False)
+            self.written = time.monotonic()
+            self.cost = self.written - start
 
 
-def _asked(session: "Session", url: str, limits: Limits, patience: Patience) -> _Image:
+def _asked(session: "Session", limits: Limits, patience: Patience, url: str) -> _Image:
     with web.opened(session, url, patience) as response:
         length = response.headers.get("Content-Length", "")
         if length.isdecimal() and int(length) > limits.bytes:

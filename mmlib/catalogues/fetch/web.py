@@ -53,8 +53,8 @@ class Trouble(Exception):
     """A request that did not give what was asked for.
 
     Args:
-        status: ``"dead"``, ``"refused"``, ``"private"``, ``"timeout"``, ``"busy"``, ``"server error"``, ``"broken off"``,
-            ``"unreachable"``, or a word of the caller's.
+        status: ``"dead"``, ``"refused"``, ``"private"``, ``"timeout"``, ``"busy"``, ``"server error"``,
+            ``"broken off"``, ``"unreachable"``, or a word of the caller's.
         reason: in words.
         passing: whether it is worth asking again.
         wait: seconds that the server asks to wait, where it does.
