@@ -181,8 +181,16 @@ class _Table:
     def reopen(self, name: str, url: str) -> None:
         """Make one item's image one that is still to come; the file that is there stays until then."""
         file = self.rows.get(name, {}).get("file", "")
-        row = {"id": name, "url": url, "status": "waiting", "reason": "", "file": file, "sha256": "", "date": now()}
-        self.rows[name] = {**row, **dict.fromkeys(NUMBERS, 0)}
+        row: dict[Hashable, Any] = {
+            "id": name,
+            "url": url,
+            "status": "waiting",
+            "reason": "",
+            "file": file,
+            "sha256": "",
+            "date": now(),
+        }
+        self.rows[name] = dict(row) | dict.fromkeys(NUMBERS, 0)
 
     def settle(self, name: str, url: str, answer: "_Image | Trouble", stem: str) -> None:
         """Note the outcome for one item, and keep its image in place of the one before."""
