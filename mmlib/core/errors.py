@@ -1,8 +1,11 @@
 """The one error that speaks to the user."""
 
 import difflib
+import math
+import numbers
 import re
 from collections.abc import Iterable
+from typing import Any
 
 _LONG = 300  # characters of one word, and seven times as many of a message: nobody reads more
 
@@ -42,6 +45,33 @@ def one_of(name: str, value: str, known: Iterable[str]) -> str:
             + closest(str(value), known)
         )
     return value
+
+
+def number(
+    name: str,
+    value: Any,
+    *,
+    whole: bool = False,
+    least: float = -math.inf,
+    most: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+) -> Any:
+    """Return ``value`` if it is a finite number within the bounds.
+
+    Args:
+        whole: whether it must be a whole number.
+        least, most: bounds that it may have; ``above``, ``below``: bounds that it may not.
+
+    Raises:
+        InputError: naming the option, the value and the bounds.
+    """
+    fits = isinstance(value, numbers.Integral if whole else numbers.Real) and not isinstance(value, bool)
+    if fits and (whole or abs(value) < math.inf) and least <= value <= most and above < value < below:
+        return value
+    bounds = {"of at least": least, "of at most": most, "above": above, "below": below}
+    said = " and ".join(f"{word} {bound}" for word, bound in bounds.items() if abs(bound) < math.inf)
+    raise InputError(f"{name} = {value!r} must be a {'whole' if whole else 'finite'} number {said}".rstrip() + ".")
 
 
 def _shortened(text: str, side: int) -> str:

@@ -10,8 +10,25 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..core.errors import InputError, closest
+
 METRICS = ("recall", "ndcg", "precision", "hr", "map", "mrr")
 OF_LISTS = ("coverage", "gini", "popularity", "relative popularity", "share")
+
+
+def check_metric(name: str) -> tuple[str, int]:
+    """The parts of a metric's name, such as ``("recall", 20)`` of ``"recall@20"``.
+
+    Raises:
+        InputError: for an unknown metric, or a length that is not a whole number of at least 1.
+    """
+    metric, _, length = str(name).partition("@")
+    if metric not in METRICS or not length.isdecimal() or int(length) < 1:
+        raise InputError(
+            f"metric = {name!r} is not known; give one of {', '.join(METRICS)} at a length, such as 'recall@20'."
+            + closest(metric, METRICS)
+        )
+    return metric, int(length)
 
 
 def of_users(

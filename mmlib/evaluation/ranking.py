@@ -14,12 +14,14 @@ from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError, number, one_of
 from ..kernels import rank
 from ..kernels.sample import Seen
 from .metrics import METRICS, of_lists, of_users
 from .scores import Scores
 from .slices import Slice, chosen
+
+LONGEST = 100_000  # places of a list
 
 
 class Embedding(Protocol):
@@ -73,8 +75,12 @@ def evaluate(
         InputError: unknown part, slice or candidates, no data, no cold item, or k < 1.
     """
     one_of("part", part, ("valid", "test"))
-    if not k or min(k) < 1:
-        raise InputError(f"k = {list(k)}; give list lengths of at least 1.")
+    if isinstance(k, str) or not isinstance(k, Sequence) or not k:
+        raise InputError(f"k = {k!r}; give a list of lengths of at least 1, such as [10, 20].")
+    for length in k:
+        number("k", length, whole=True, least=1, most=LONGEST)
+    number("few", few, whole=True, least=0)
+    number("block", block, whole=True, least=1)
     inner = getattr(model, "model", model)
     data = data or getattr(inner, "data", None)
     if data is None:
@@ -82,6 +88,11 @@ def evaluate(
     wanted = chosen(data, slices, few)
     with torch.no_grad():
         ranked: Any = inner if isinstance(inner, Embeddings) or hasattr(inner, "scores") else inner.embed()
+    if isinstance(ranked, Embeddings) and (len(ranked.users), len(ranked.items)) != (data.n_users, data.n_items):
+        raise InputError(
+            f"The vectors are of {len(ranked.users):,} users and {len(ranked.items):,} items, but {data.name} has "
+            f"{data.n_users:,} and {data.n_items:,}: they were made for another catalogue."
+        )
     device = ranked.users.device if isinstance(ranked, Embeddings) else "cpu"
     task = Task.of(data, part, mask_valid=mask_valid, candidates=candidates, device=device)
     items, hits = task.lists(ranked, max(k), block)

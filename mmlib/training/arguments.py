@@ -5,14 +5,21 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..core.errors import InputError, closest, one_of
+from ..core.errors import InputError, closest, number, one_of
 from ..core.files import digest
+
+_COUNT, _WEIGHT, _SIZE = {"least": 1.0}, {"least": 0.0}, {"least": 1.0, "most": 2.0**20}
+BOUNDS = {  # of numbers, by an option's name or its last word
+    **{"dim": _SIZE, "content_dim": _WEIGHT, "candidates": _COUNT, "k": _COUNT, "negatives": _COUNT},
+    **dict.fromkeys(("layers", "l2", "neighbours", "weight"), _WEIGHT),
+}
 
 
 class Arguments(dict[str, Any]):
@@ -39,13 +46,14 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
     """``init`` with a record of its arguments, defaults among them, in ``self._arguments``.
 
     What a subclass passes on to the constructor that it inherits is recorded too; as ``owner.name`` where it
-    differs from what the subclass was itself given by that name. Values that a ``Literal`` does not list are refused.
+    differs from what the subclass was itself given by that name. Values that a ``Literal`` does not list are refused,
+    and so are those of another kind than a plain annotation says, and numbers outside ``BOUNDS``.
 
     Raises:
-        InputError: from the constructor, for a name that it does not have or a value outside its choices.
+        InputError: from the constructor, for a name that it does not have or a value that its option cannot have.
     """
     signature = inspect.signature(init)
-    choices = {one.name: get_args(one.annotation) for one in signature.parameters.values() if _listed(one.annotation)}
+    annotated = {one.name: one.annotation for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD}
     rest = [one.name for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD]
 
     @functools.wraps(init)
@@ -58,8 +66,10 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
         given = dict(list(bound.arguments.items())[1:])  # without self
         for name in rest:
             given |= given.pop(name)
-        for name, known in choices.items():
-            one_of(name, given[name], known)
+        for name, annotation in annotated.items():
+            if name in given:
+                _check(name, given[name], annotation)
+        _check_rows(given.get("data"), given.get("features"))
         noted = self.__dict__.setdefault("_arguments", Arguments())
         for name, value in given.items():
             noted.setdefault(name if _same(noted.get(name, value), value) else f"{owner}.{name}", value)
@@ -108,8 +118,32 @@ def content(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be known by its content")
 
 
-def _listed(annotation: Any) -> bool:
-    return get_origin(annotation) is Literal
+def _check(name: str, value: Any, annotation: Any) -> None:
+    """Refuse what the option cannot have, where its annotation is a ``Literal``, a type or a union of types."""
+    if get_origin(annotation) is Literal:
+        one_of(name, value, get_args(annotation))
+        return
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    if any(not isinstance(kind, type) or get_origin(kind) or kind is inspect.Parameter.empty for kind in kinds):
+        return
+    if type(value) in set(kinds) - {int, float}:
+        return
+    if {int, float} & set(kinds):
+        bounds = BOUNDS.get(name, BOUNDS.get(name.rpartition("_")[2], {}))
+        number(name, value, whole=float not in kinds, **bounds)
+    elif not isinstance(value, kinds):
+        wanted = " or ".join(kind.__name__ for kind in kinds if kind is not type(None))
+        raise InputError(f"{name} must be {wanted}, not {value!r} ({type(value).__name__}).")
+
+
+def _check_rows(data: Any, features: Any) -> None:
+    """Refuse features of another catalogue."""
+    for modality, vectors in getattr(features, "item", {}).items():
+        if len(vectors) != data.n_items:
+            raise InputError(
+                f"features have {modality} vectors of {len(vectors):,} items, but {data.name} has {data.n_items:,}: "
+                "they were made for another catalogue. Extract them from this one."
+            )
 
 
 def _same(one: Any, other: Any) -> bool:

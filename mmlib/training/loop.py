@@ -17,9 +17,10 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError, number, one_of
 from ..core.files import digest, whole
 from ..core.progress import progress
+from ..evaluation.metrics import check_metric
 from ..evaluation.ranking import Task
 
 
@@ -121,9 +122,15 @@ def fit(
         InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments, data or features.
     """
     one_of("keep", keep, ("best", "last"))
-    if epochs < 0 or batch_size < 1 or lr <= 0:
-        raise InputError(f"epochs={epochs}, batch_size={batch_size}, lr={lr}: need >= 0, >= 1 and > 0.")
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if isinstance(model, type) or not hasattr(model, "parameters"):
+        raise InputError(f"fit trains a model, not {model!r}: construct it first, as in fit(LightGCN(data)).")
+    _check(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, evaluate_every=evaluate_every)
+    _check(patience=patience or 0, seed=seed)
+    if not isinstance(amp, bool):
+        raise InputError(f"amp = {amp!r} must be True or False.")
+    if not hasattr(model, "validate"):
+        check_metric(metric)
+    where = _device(device)
     if not any(True for _ in model.parameters()):
         return _measured(model, where, metric, candidates)
     optimiser = torch.optim.AdamW(model.to(where).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
@@ -149,6 +156,32 @@ def fit(
             if checkpoint and (time.monotonic() - run.saved >= checkpoint_seconds or epoch == epochs):
                 run.save(Path(checkpoint), key)
     return run.finish()
+
+
+BOUNDS: dict[str, dict[str, Any]] = {
+    **{name: {"whole": True, "least": 0} for name in ("epochs", "evaluate_every", "patience")},
+    "batch_size": {"whole": True, "least": 1},
+    "seed": {"whole": True, "least": -(2**63), "most": 2**64 - 1},
+    "lr": {"above": 0},
+    "weight_decay": {"least": 0},
+}
+
+
+def _check(**given: Any) -> None:
+    for name, value in given.items():
+        number(name, value, **BOUNDS[name])
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device = {name!r} is not known; give 'auto', 'cpu' or 'cuda'.") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device = {name!r}: PyTorch sees {torch.cuda.device_count()} CUDA devices; give 'auto'.")
+    return device
 
 
 def _measured(model: Any, device: torch.device, metric: str, candidates: str) -> Fit:

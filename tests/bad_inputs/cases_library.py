@@ -140,15 +140,6 @@ FEATURES: list[tuple[str, Call, str]] = [
     ),
     ("features: none for a model that reads them", lambda: mm.recommender("freedom", data()), "features"),
     ("features: none for MMCPR", lambda: mm.MMCPR(data(), None), "features"),
-    (
-        "features: nothing is present",
-        lambda: mm.recommender(
-            "freedom",
-            data(),
-            features(present={name: torch.zeros(ITEMS, dtype=torch.bool) for name in ("text", "image")}),
-        ),
-        "present|text|features",
-    ),
     ("embeddings: NaN", lambda: vectors(items=holed(NAN, width=8)), "item"),
     ("embeddings: infinity", lambda: vectors(users=holed(-INF, width=8, rows=USERS)), "user"),
     ("embeddings: two widths", lambda: vectors(items=table(ITEMS, 9)), "8.*9|9.*8|wid"),
@@ -240,7 +231,6 @@ OPTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("micro", {"backbone": "mff"}, "backbone"),
     ("micro", {"k": 0}, "k"),
     ("vbpr", {"dim": 0}, "dim"),
-    ("ngcf", {"layers": 0}, "layers"),
     ("popularity", {"dim": 8}, "dim"),
 ]
 MMCPR: list[tuple[dict[str, Any], str]] = [
@@ -282,7 +272,6 @@ TRAINING: list[tuple[dict[str, Any], str]] = [
     ({"schedule": 5}, "schedule"),
     ({"keep": "worst"}, "keep"),
     ({"evaluate_every": -1}, "evaluate_every"),
-    ({"evaluate_every": 0}, "evaluate_every|keep"),
     ({"seed": "x"}, "seed"),
     ({"seed": 2**64}, "seed"),
     ({"device": "gpu"}, "device"),

@@ -164,7 +164,7 @@ def test_wrong_options_are_refused(tiny, content) -> None:
         ({"contrast": "both"}, "contrast"),
         ({"contrast_items": "some"}, "contrast_items"),
         ({"inputs": "text"}, "inputs"),
-        ({"item_layers": -1, "inputs": "features"}, "item_layers=-1"),
+        ({"item_layers": -1, "inputs": "features"}, "item_layers = -1"),
     ):
         with pytest.raises(InputError, match=message):
             MICRO(tiny, content, **options)

@@ -159,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_at_once(blocks) -> None:
 
 
 def test_bad_arguments_are_named(blocks) -> None:
-    with pytest.raises(InputError, match="epochs=-1"):
+    with pytest.raises(InputError, match="epochs = -1"):
         fit(make(blocks), epochs=-1)
     with pytest.raises(InputError, match="metric = 'recal@20'"):
         fit(make(blocks), epochs=1, metric="recal@20", device="cpu")
