@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from ..core.errors import InputError, closest, number, one_of
 from ..core.files import digest
 
-_COUNT, _WEIGHT, _SIZE = {"least": 1.0}, {"least": 0.0}, {"least": 1.0, "most": 2.0**20}
+_COUNT: dict[str, float] = {"least": 1}
+_WEIGHT: dict[str, float] = {"least": 0}
 BOUNDS = {  # of numbers, by an option's name or its last word
-    **{"dim": _SIZE, "content_dim": _WEIGHT, "candidates": _COUNT, "k": _COUNT, "negatives": _COUNT},
+    **{"dim": _COUNT | {"most": 2**20}, "content_dim": _WEIGHT, "candidates": _COUNT, "k": _COUNT, "negatives": _COUNT},
     **dict.fromkeys(("layers", "l2", "neighbours", "weight"), _WEIGHT),
 }
 

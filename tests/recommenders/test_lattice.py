@@ -232,7 +232,7 @@ def test_item_vectors_may_start_from_others(tiny, content) -> None:
 def test_wrong_options_are_refused(tiny, content) -> None:
     for options, message in (
         ({"backbone": "gcn"}, "backbone"),
-        ({"k": 0}, "k=0"),
+        ({"k": 0}, "k = 0"),
         ({"skip": 1.5}, "skip=1.5"),
         ({"item_layers": 0}, "item_layers=0"),
         ({"normalise": "rows"}, "normalise"),
