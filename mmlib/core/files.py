@@ -69,12 +69,14 @@ def writable(path: Path) -> Iterator[None]:
     except Exception as error:  # PyTorch and safetensors have types of their own
         code, text, named = getattr(error, "errno", None), str(error), getattr(error, "filename", None)
         elsewhere = "or send results to another disk with the variable MMLIB_OUTPUTS"
-        if named and not str(named).startswith(str(path.parent)):
+        if named and not (str(named).startswith(str(path.parent)) or path.is_relative_to(str(named))):
             raise
         if code in _FULL or any(said in text for said in (*map(os.strerror, _FULL), _SHORT)):
             remedy = f"the disk is full. Free some space, {elsewhere}; the same command goes on from what is done."
         elif code in _CLOSED or any(os.strerror(one) in text for one in _CLOSED):
             remedy = f"{os.strerror(code or errno.EACCES)}. Open {path.parent} to writing, {elsewhere}."
+        elif code in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+            remedy = f"{named or path}: {os.strerror(code)}. Move what is there out of the way, {elsewhere}."
         else:
             raise
         raise InputError(f"{path} cannot be written: {remedy}") from error

@@ -109,7 +109,7 @@ def _images(folder: Path) -> Iterator[str]:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 count += 1
-                if entry.is_dir() and not entry.name.startswith(".") and (real := os.path.realpath(entry)) not in seen:
+                if os.path.isdir(entry.path) and not entry.name.startswith(".") and (real := os.path.realpath(entry)) not in seen:
                     seen.add(real)
                     waiting.append(entry.path)
                 elif entry.name.lower().endswith(IMAGES):
