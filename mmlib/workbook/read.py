@@ -109,7 +109,8 @@ def _images(folder: Path) -> Iterator[str]:
         with os.scandir(waiting.pop()) as entries:
             for entry in entries:
                 count += 1
-                if os.path.isdir(entry.path) and not entry.name.startswith(".") and (real := os.path.realpath(entry)) not in seen:
+                real = os.path.realpath(entry)
+                if os.path.isdir(entry.path) and not entry.name.startswith(".") and real not in seen:
                     seen.add(real)
                     waiting.append(entry.path)
                 elif entry.name.lower().endswith(IMAGES):
