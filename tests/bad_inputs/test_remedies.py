@@ -1,5 +1,6 @@
 """What a message advises is done here literally, and works."""
 
+import gzip
 import re
 import shlex
 import shutil
@@ -14,6 +15,7 @@ import torch
 
 import mmlib as mm
 from mmlib.__main__ import main
+from mmlib.catalogues.fetch import web
 from mmlib.core.errors import InputError
 
 from . import cases_catalogues, cases_disk
@@ -163,10 +165,9 @@ def test_edits_of_a_notebook_are_taken_over_or_dropped_as_the_message_says(
 
 
 def test_a_catalogue_that_is_not_here_is_fetched_as_the_message_says(
-    here: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gzip
-
+    monkeypatch.setattr(web, "_is_public", lambda address: True)  # the server is on this machine
     body = gzip.compress(reviews().encode())
     with cases_catalogues.served(cases_catalogues.at.file(body))(here), limited(20):
         said = refused(["data", "amazon/Test"], capsys)
