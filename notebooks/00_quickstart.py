@@ -131,9 +131,8 @@ page.record(*scores.values())
 mm.show.table(scores)
 
 # %%
-slices = ("all", "few purchases")
-pairs = [mm.compare([scores["from MMCPR"]], [scores["from random"]], f"recall@{max(k)}", part) for part in slices]
-mm.show.comparison(pairs)
+found = mm.compare(scores["from MMCPR"], scores["from random"], f"recall@{max(k)}")
+mm.show.comparison(found)
 
 # %% [markdown]
 # ## What one user gets
@@ -145,4 +144,4 @@ mm.show.explore.users(catalogue, started.ranked, started.model.seen, k=8)
 # ## The answer
 
 # %%
-mm.show.verdict(pairs)
+mm.show.verdict(found)

@@ -132,4 +132,4 @@ mm.show.table(scores)
 mm.show.text_and_image_answer(found)
 
 # %%
-mm.show.verdict([mm.compare([scores["MMCPR"]], [scores["random"]], f"recall@{max(k)}")])
+mm.show.verdict(mm.compare(scores["MMCPR"], scores["random"], f"recall@{max(k)}", "all"))

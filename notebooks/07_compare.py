@@ -20,17 +20,17 @@ only: dict = {}  # keep the runs that have these values, such as {"epochs": 60}
 vary: str = ""  # the parameter whose values are compared with the baseline's; empty: as the sweep says
 baseline: str = ""  # the value of it that the others are compared with; empty: as the sweep says
 metric: str = "recall@20"  # what the methods are compared by
-level: float = 0.05  # a difference counts when its p, corrected by Holm, is below this
+level: float = 0.05  # a difference is significant when its p, corrected by Holm, is below this
 published_dataset: str = ""  # the catalogue's name in the registry, such as "Baby"; empty: list them all
 published_protocol: str = ""  # tag of the published figures to show; empty: none, only which exist
 mix_protocols: bool = False  # allow figures of different protocols in one list, each saying its own
 
 # %%
 import mmlib as mm
-from mmlib.evaluation.contest import against, contest, leading, told_apart
+from mmlib.evaluation import Comparisons, compare_all, ranked
 from mmlib.evaluation.protocols import protocols
 from mmlib.evaluation.published import beside, coverage
-from mmlib.workbook.methods import sweep_baseline, sweep_methods, sweep_protocol
+from mmlib.workbook.sweep_results import against, sweep_baseline, sweep_methods, sweep_protocol
 
 page = mm.begin("07_compare", globals())
 
@@ -53,7 +53,7 @@ mm.show.protocol(own, methods=len(methods)) if methods else mm.show.Html(hint)
 mm.show.listing(coverage(published_dataset or None))
 
 # %%
-means = mm.show.ranked(methods, metric) if methods else None
+means = ranked(methods, metric) if methods else None
 options = {"measured": own, "mix": mix_protocols}
 asked = (published_dataset, metric, published_protocol)
 together = beside(means, *asked, **options) if published_protocol else None
@@ -66,46 +66,46 @@ together = beside(means, *asked, **options) if published_protocol else None
 # users: what is easy for one is easy for the other, and the noise that they share cancels in the difference. So look at
 # the paired difference from the best, not at whether two intervals overlap.
 #
-# Each pair is one test, and many tests find something by chance; Holm's correction takes that into account. **Bold is
-# earned**: the best is bold only if it is better than every other method. All that cannot be told apart from it are
-# marked with ≈.
+# Each pair is one test, and many tests find something by chance. **All pairs of methods are one family**: Holm's correction
+# over all of them gives each pair one p, which is the same wherever this page shows it, here, in the matrix and against
+# the baseline. A difference is *significant* when that p is below `level`. **Bold is earned**: the best is bold only if it
+# is significantly better than every other method. All that are not significantly worse are marked with ≈.
 
 # %%
-comparisons = contest(methods, metric) if methods else []
-found, leaders = told_apart(comparisons, level), leading(comparisons, level)
-mm.show.standings(methods, found, leaders, metric=metric) if methods else nothing
+found = compare_all(methods, metric, level=level) if methods else Comparisons(())
+mm.show.standings(methods, found, metric=metric) if methods else nothing
 
 # %% [markdown]
 # ## Who is better than whom?
 #
-# Each cell is the row's mean minus the column's, over the same users and seeds. Grey means that the two cannot be told
-# apart, however different they look in the table. Methods are numbered as above.
+# Each cell is the row's mean minus the column's, over the same users and seeds. Grey means that the difference is not
+# significant, however large it looks in the table. Methods are numbered as above.
 
 # %%
 order = list(means["method"]) if methods else []
-mm.show.pair_matrix(found, order, metric=metric) if methods else nothing
+mm.show.pair_matrix(found, order) if methods else nothing
 
 # %% [markdown]
 # ## Against the baseline
 #
-# The matrix asks every question at once and pays for it. The question that the sweep was made for is smaller: what does
-# another value of one parameter change, all else equal? Only these differences are corrected together here, so that one
-# may count which the matrix leaves grey.
+# The question that the sweep was made for: what does another value of one parameter change, all else equal? These are
+# some of the pairs above, with the same p. The index page of the sweep asks this question alone, about all items and
+# those with few purchases; its family is smaller, and a difference may be significant there which is not so here.
 
 # %%
 vary, baseline = sweep_baseline(sweep, vary, baseline)
-versus = against(comparisons, methods, vary, baseline) if methods else []
-mm.show.comparison(versus, level=level) if methods else nothing
+versus = against(found, methods, vary, baseline) if methods else found
+mm.show.comparison(versus) if methods else nothing
 
 # %% [markdown]
 # ## What could have been seen?
 #
-# "Not told apart" is not "equal". A test part with few users, or seeds that disagree, cannot resolve small differences.
+# "Not significant" is not "equal". A test part with few users, or seeds that disagree, cannot resolve small differences.
 # The bar is the smallest true difference that the comparison would find in four of five repetitions. Where it is wider
 # than the effects that papers claim, more users or seeds are needed before anything is said.
 
 # %%
-mm.show.resolution(versus, told_apart(versus, level)) if methods else nothing
+mm.show.resolution(versus) if methods else nothing
 
 # %% [markdown]
 # ## For whom?
@@ -143,6 +143,5 @@ mm.show.published_table(together, known) if published_protocol else none
 
 # %%
 best = means.to_dict("records")[0] if methods else {}
-decided = told_apart(versus, level)
-page.record(best=best, leaders=leaders, against_baseline=decided.to_dict("records"))
-mm.show.conclusion(found, leaders, decided, vary, baseline)
+page.record(best=best, leaders=found.leaders, against_baseline=versus.plain())
+mm.show.conclusion(found, versus, vary, baseline)

@@ -1,11 +1,27 @@
-"""Rankings scored per user and slice, and statistics that say whether a difference is noise."""
+"""Rankings scored per user and slice, and the one comparison that says whether a difference is significant."""
 
 from . import statistics
-from .compare import Comparison, compare, paired
-from .correction import holm
+from .comparison import Comparison, Comparisons, compare, compare_all, compare_pairs, holm, paired
+from .intervals import ENOUGH
 from .ranking import evaluate
 from .retrieval import text_to_image
-from .scores import Scores
+from .scores import Method, Scores, ranked
 from .slices import Slice
 
-__all__ = ["Comparison", "Scores", "Slice", "compare", "evaluate", "holm", "paired", "statistics", "text_to_image"]
+__all__ = [
+    "ENOUGH",
+    "Comparison",
+    "Comparisons",
+    "Method",
+    "Scores",
+    "Slice",
+    "compare",
+    "compare_all",
+    "compare_pairs",
+    "evaluate",
+    "holm",
+    "paired",
+    "ranked",
+    "statistics",
+    "text_to_image",
+]

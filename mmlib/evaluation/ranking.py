@@ -4,7 +4,7 @@ Letters: n = users with positives, k = length of a list.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -105,6 +105,7 @@ def evaluate(
     about = {"part": part, "mask_valid": mask_valid and part == "test", "candidates": candidates}
     about |= {"few": few, "left_out": left_out}
     about["slices"] = {one.name: one.rule for one in wanted}
+    about["data"] = {"name": data.name, "key": data.key, "split": data.split and asdict(data.split)}
     name = label or (inner.about.get("model", "embeddings") if isinstance(inner, Embeddings) else type(inner).__name__)
     return Scores(name, _joined(tables, wanted), about, _of_lists(task.users, wanted, items, data, k))
 

@@ -5,7 +5,7 @@ the model trained with seed s is worth to each user; every seed ranks every user
 
 What each says: ``mean`` and ``paired_bootstrap`` are about other users and, given [S, U], other seeds; ``paired_t`` and
 ``wilcoxon`` average the seeds first and are about other users of these trained models alone. ``compare`` tests users
-and seeds together and is what the tables show. ``holm`` corrects for several tests.
+and seeds together and is what the tables show.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ import numpy as np
 from scipy import stats
 
 from ..core.errors import InputError, one_of
-from .correction import holm
-from .spread import Components, components, detectable, difference_of, minimum_detectable, table_of, variance_of_mean
+from .intervals import Estimate
+from .variance import Components, components, detectable, difference_of, minimum_detectable, table_of, variance_of_mean
 
 __all__ = [
     "Components",
@@ -24,7 +24,6 @@ __all__ = [
     "SignedRanks",
     "components",
     "detectable",
-    "holm",
     "mean",
     "minimum_detectable",
     "paired_bootstrap",
@@ -34,24 +33,6 @@ __all__ = [
 ]
 
 AT_ONCE = 2**21  # values resampled at a time: about 50 MB
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean, or a mean difference ``a - b``, with its interval.
-
-    Args:
-        value, low, high: the mean and the ends of the interval; NaN ends for a single user.
-        p: two-sided probability of so large a value if the true one were 0; NaN where it is not asked.
-        users, seeds: how many of each.
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
-    users: int
-    seeds: int
 
 
 @dataclass(frozen=True)

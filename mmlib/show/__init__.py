@@ -1,16 +1,15 @@
 """Figures, galleries and explorers: what a page shows. Reports are written by ``mmlib.show.html``."""
 
+from ..evaluation.probes import graph_overlap, neighbour_purity, pair_cosine
 from . import explore
-from .comparison import conclusion, pair_matrix, ranked, standings
-from .facts import facts, graph_overlap, neighbour_purity, overlap_answer, problems, purity_answer, verdict
+from .comparisons import compared_table, comparison, conclusion, pair_matrix, resolution, standings, verdict
 from .figures import attention, curves, degrees, long_tail, vectors
-from .maps import alignment, alignment_pair, pair_cosine
-from .numbers import comparison, earned, scores, table
-from .pictures import Html, gallery, neighbourhood, recommendations, thumbnail
-from .published import listing, protocol, published_table
+from .maps import alignment, alignment_pair
+from .pictures import gallery, neighbourhood, recommendations, thumbnail
 from .retrieval import text_and_image, text_and_image_answer
+from .scores import costs, scores, table
+from .tables import Html, facts, listing, overlap_answer, problems, protocol, published_table, purity_answer
 from .theme import TEMPLATE, caption, category_styles
-from .tradeoffs import costs, resolution
 
 __all__ = [
     "TEMPLATE",
@@ -20,12 +19,12 @@ __all__ = [
     "attention",
     "caption",
     "category_styles",
+    "compared_table",
     "comparison",
     "conclusion",
     "costs",
     "curves",
     "degrees",
-    "earned",
     "explore",
     "facts",
     "gallery",
@@ -41,7 +40,6 @@ __all__ = [
     "protocol",
     "published_table",
     "purity_answer",
-    "ranked",
     "recommendations",
     "resolution",
     "scores",

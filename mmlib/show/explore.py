@@ -20,8 +20,9 @@ from ..core.progress import _someone_watches
 from ..kernels import neighbours as nearest
 from ..kernels import rank
 from ..kernels.sample import Seen
-from .pictures import Html, beside, neighbourhood, recommendations, tile
+from .pictures import beside, neighbourhood, recommendations, tile
 from .spaces import Vectors, item_spaces
+from .tables import Html
 from .theme import CONFIG, shorten
 
 _SHOWN = 200  # matches listed at a time

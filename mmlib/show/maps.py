@@ -10,35 +10,11 @@ from plotly.subplots import make_subplots
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError
+from ..evaluation.probes import pair_cosine
 from .pictures import cards
 from .theme import OTHER, Style, array, caption, category_styles, small, style
 
 Pair = tuple[Any, Any]
-
-
-def pair_cosine(content: Any, ids: Any) -> dict[str, float]:
-    """Mean cosine of each item's two vectors, and of two different items' vectors as the yardstick.
-
-    AlignRec (CIKM 2024), section 5.4.4. ``random`` is the exact mean over all pairs of different items, so it
-    needs no sampling. Rows of zeros have no direction and are left out of both.
-
-    Args:
-        content, ids: [n, d]; row i of both belongs to item i.
-
-    Returns:
-        ``{"pairs": ..., "random": ...}``; NaN where nothing is left to average.
-
-    Raises:
-        InputError: when the shapes differ.
-    """
-    u, v = (array(values).astype(float) for values in (content, ids))
-    if u.shape != v.shape:
-        raise InputError(f"Content vectors are {list(u.shape)}, ID vectors {list(v.shape)}; cosines need equal shapes.")
-    some = (np.linalg.norm(u, axis=1) > 0) & (np.linalg.norm(v, axis=1) > 0)
-    u, v = _unit(u[some]), _unit(v[some])
-    n, own = len(u), float((u * v).sum())
-    cross = float(u.sum(0) @ v.sum(0)) - own
-    return {"pairs": own / n if n else float("nan"), "random": cross / (n * (n - 1)) if n > 1 else float("nan")}
 
 
 def alignment(

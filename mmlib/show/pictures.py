@@ -3,12 +3,10 @@
 import base64
 import io
 import math
-import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from html import escape, unescape
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from PIL import Image, ImageOps
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError
+from .tables import Html
 from .theme import array, shorten
 
 _PLACEHOLDER = (
@@ -25,32 +24,6 @@ _PLACEHOLDER = (
     "<path d='M20 20l56 56' stroke='%239aa0a6' stroke-width='3'/></svg>"
 )
 PLACEHOLDER = "data:image/svg+xml," + _PLACEHOLDER.replace("<", "%3C").replace(">", "%3E").replace(" ", "%20")
-_CSS = """<style>
-.mm-grid{display:flex;flex-wrap:wrap;gap:12px;margin:6px 0 12px}
-.mm-item{width:112px;font-size:12px;line-height:1.35;margin:0}
-.mm-item img{width:112px;height:112px;object-fit:contain;background:#f6f7f8;border-radius:6px;display:block}
-.mm-item b{display:block;font-weight:500;margin-top:4px;overflow-wrap:anywhere}
-.mm-item span{color:#6a737d;display:block}
-.mm-item.mm-hit img{outline:3px solid #009E73}
-.mm-item.mm-big,.mm-item.mm-big img{width:176px}.mm-item.mm-big img{height:176px}
-.mm-side{display:flex;flex-wrap:wrap;gap:8px 32px}.mm-side>div{flex:1 1 360px}
-.mm-head{font-weight:600;margin:8px 0 2px}.mm-note{color:#6a737d;font-size:13px;margin:2px 0 10px;max-width:46em}
-</style>"""
-
-
-@dataclass(frozen=True)
-class Html:
-    """A piece of HTML that notebooks and reports show as it is."""
-
-    text: str
-
-    def _repr_html_(self) -> str:
-        return _CSS + self.text
-
-    def __repr__(self) -> str:
-        """Its words alone: logs show this, and pictures written out as letters would drown them."""
-        words = " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
-        return shorten(words, 200) or "Html"
 
 
 def thumbnail(data: Dataset, item: int, *, pixels: int = 96) -> str:

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ..evaluation.retrieval import BINS, Retrieval
-from .pictures import Html
+from .tables import Html
 from .theme import DASHES, MUTED, array, axis_names, caption, colour, style
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.offline import get_plotlyjs
@@ -140,6 +141,12 @@ def log_ticks(values: np.ndarray) -> list[float]:
     low, high = int(np.floor(np.log10(min(values)))), int(np.ceil(np.log10(max(values))))
     ticks = [digit * 10.0**power for power in range(low, high + 1) for digit in (1, 2, 5)]
     return ticks if high - low <= 2 else ticks[::3]
+
+
+def bars(rows: pd.DataFrame, **look: Any) -> dict[str, Any]:
+    """Error bars of ``mean`` from ``low`` to ``high``, which need not lie evenly."""
+    ends = dict(array=rows["high"] - rows["mean"], arrayminus=rows["mean"] - rows["low"])
+    return dict(type="data", symmetric=False, thickness=1.8, width=5, **ends, **look)
 
 
 def colour(k: int) -> str:

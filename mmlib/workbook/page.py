@@ -78,11 +78,13 @@ class Page:
 
     def _add_users(self, label: str, scores: "Scores") -> None:
         path = self.folder / "per_user.parquet"
-        table = scores.per_user.assign(page=self.name, label=label, model=scores.label)
+        table, about = scores.per_user.assign(page=self.name, label=label, model=scores.label), {}
         if path.exists():
             old = pd.read_parquet(path)
-            kept = old[(old["page"] != self.name) | (old["label"] != label)]
+            kept, about = old[(old["page"] != self.name) | (old["label"] != label)], old.attrs.get("about", {})
             table = pd.concat([kept, table], ignore_index=True) if len(kept) else table
+        # which data, split and masks each ranking is of goes with it, as metadata of the file
+        table.attrs = {"about": about | {f"{self.name}/{label}": scores.about}}
         with whole(path) as partial:
             table.to_parquet(partial, index=False)
 

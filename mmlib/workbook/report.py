@@ -11,11 +11,10 @@ from ..core.errors import InputError
 from ..core.files import read_json
 
 if TYPE_CHECKING:
-    from ..evaluation import Comparison
+    from ..evaluation import Comparisons
 
 MOST = 60  # comparisons in one picture
 SHOWN = ("recall@20", "ndcg@20")
-SLICES = ("all", "few purchases")  # compared unless others are named: each more is one more chance to be lucky
 
 
 def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
@@ -40,20 +39,18 @@ def write_sweep_index(
     folder: Path,
     about: str,
     rows: pd.DataFrame,
-    compared: pd.DataFrame | None = None,
-    how: Mapping[str, Any] | None = None,
+    compared: "Comparisons | None" = None,
     tried: str = "",
 ) -> Path:
     """Write ``index.html`` of a sweep.
 
     Args:
         rows: as in ``runs.parquet``.
-        compared: from ``sweep.compare``, drawn and listed above the runs.
-        how: what ``sweep.compare`` was asked: ``baseline`` and ``metric``.
+        compared: from ``sweep_results.sweep_comparison``, drawn and listed above the runs.
         tried: from what the runs' options were chosen, see ``tried_table``.
     """
+    from ..show.comparisons import compared_table, comparison
     from ..show.html import write_index
-    from ..show.numbers import comparison
 
     metrics = [str(name) for name in rows if "/" in str(name) and rows[name].dtype.kind in "if"]
     shown = [name for name in metrics if name.endswith(SHOWN)] or [n for n in metrics if not n.endswith(_PARTS)][:8]
@@ -62,49 +59,13 @@ def write_sweep_index(
         str(Path(path) / "report.html") if state == "done" else ""
         for path, state in rows[["folder", "status"]].to_numpy()
     ]
-    above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared))
+    above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared).text)
     above += tried
     table = rest.rename(columns=_short_names(shown)).assign(report=reports, error=rows["error"].str.partition("\n")[0])
     names = list(_short_names(shown).values())
-    drawn = [] if compared is None or len(compared) > MOST else [comparison(_comparisons(compared, how or {}))]
+    drawn = [] if compared is None or len(compared) > MOST else [comparison(compared)]
     return write_index(
         table, folder / "index.html", title=folder.name, comparisons_html=above, figures=drawn, metrics=names
-    )
-
-
-def _comparisons(compared: pd.DataFrame, how: Mapping[str, Any]) -> list["Comparison"]:
-    """The rows as comparisons, named by what is held equal and what varies."""
-    from ..evaluation import Comparison
-    from ..evaluation.contest import in_words
-
-    columns = list(compared)
-    names = columns[: columns.index("slice")]
-    baseline, metric = in_words(how.get("baseline", "random")), str(how.get("metric", "recall@20"))
-    rows = []
-    for row in compared.to_dict("records"):
-        held = ", ".join(f"{name} {row[name]}" for name in names[:-1])
-        first = f"{row[names[-1]]} ({held})" if held else str(row[names[-1]])
-        means = row["mean"], row["mean of baseline"], row["difference"], row["low"], row["high"], row["p"]
-        rows.append(Comparison(first, baseline, row["slice"], metric, *means, row["users"], row["seeds"]))
-    return rows
-
-
-def compared_table(compared: pd.DataFrame) -> str:
-    """The paired comparisons as an HTML table; bold where p < .05 after Holm's correction."""
-    shown = compared.drop(columns=["low", "high", "p"]).copy()
-    for name in ("mean", "mean of baseline"):
-        shown[name] = [f"{value:.4f}" for value in compared[name]]
-    spans = zip(compared["difference"], compared["low"], compared["high"], compared["p (Holm)"])
-    shown["difference"] = [
-        f"<b>{value:+.4f} [{low:+.4f}, {high:+.4f}]</b>" if p < 0.05 else f"{value:+.4f} [{low:+.4f}, {high:+.4f}]"
-        for value, low, high, p in spans
-    ]
-    shown["p (Holm)"] = ["&lt; .001" if p < 0.001 else f"{p:.3f}" for p in compared["p (Holm)"]]
-    for name in shown.columns.difference(["difference", "p (Holm)"]):
-        shown[name] = [escape(str(value)) for value in shown[name]]
-    return shown.to_html(index=False, escape=False, border=0) + (
-        "<p>Differences are paired over the same users and seeds, with their 95 % intervals; bold: p below .05 after "
-        "Holm's correction over all rows.</p>"
     )
 
 
@@ -177,7 +138,7 @@ def _scores(metrics: Mapping[str, Any]) -> str:
     rows = []
     for page, found in metrics.items():
         for label, slices in _rankings(found).items():
-            shown = [part for part in slices if part in SLICES] or list(slices)
+            shown = [part for part in slices if part in ("all", "few purchases")] or list(slices)
             rows += [{"page": page, "ranking": label, "items": part} | _row(slices[part]) for part in shown]
     return pd.DataFrame(rows).fillna("").to_html(index=False, border=0) if rows else ""
 
@@ -188,9 +149,9 @@ def _row(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _with_interval(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None or one["low"] is None:
-        return "" if one["mean"] is None else f"{one['mean']:.4f}"
-    return f"{one['mean']:.4f} [{one['low']:.4f}, {one['high']:.4f}]"
+    from ..evaluation.intervals import in_words
+
+    return "" if one["mean"] is None else in_words(one["mean"], one["low"] or 0.0, one["high"] or 0.0, one["users"])
 
 
 def _rankings(found: Mapping[str, Any]) -> dict[str, Any]:

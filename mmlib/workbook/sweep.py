@@ -19,7 +19,6 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import read_json, whole, write_json
-from .compare import compare
 from .kernel import PageError
 from .pages import stale
 from .planned_run import Plan
@@ -112,15 +111,17 @@ def collect(folder: Path) -> pd.DataFrame:
     if about.get("choose") and not chosen_from:
         text = f"{text} The runs on the validation part, from which options are chosen.".strip()
     elif about["compare"] and (table["status"] == "done").any():
+        from .sweep_results import sweep_comparison  # PyTorch, which listing a sweep does not need
+
         try:
-            compared = compare(folder, **about["compare"])
+            compared = sweep_comparison(folder, **about["compare"])
         except InputError as error:
             text = f"{text} No comparison yet: {error}".strip()
     tried = ""
     if chosen_from:
         remarks = edges(about["tried"], about["choose"]["over"])
         tried = tried_table(about["tried"], about["choose"]["metric"], chosen_from, remarks)
-    write_sweep_index(folder, text, table, compared, about["compare"], tried)
+    write_sweep_index(folder, text, table, compared, tried)
     return table
 
 

@@ -47,8 +47,11 @@ def test_the_page_shows_a_row_a_slice(scores: Scores) -> None:
 
 
 def test_scores_without_lists_are_as_before() -> None:
-    table = pd.DataFrame({"user": [0, 1], "slice": "all", "positives": 1, "recall@20": [0.0, 1.0]})
+    table = pd.DataFrame({"user": range(12), "slice": "all", "positives": 1, "recall@20": [0.0, 1.0] * 6})
     one = Scores("made", table, {"part": "test", "mask_valid": True, "few": 5, "left_out": 0})
     assert one["recall@20"] == 0.5
     assert "few purchases: items bought at most 5 times" in one.note()
-    assert "0.5000" in one._repr_html_()
+    assert "0.5000 [0.2238, 0.7762]" in one._repr_html_()
+    few = Scores("made", table[:2], one.about)
+    assert "too few users to say (2)" in few._repr_html_()
+    assert "0.5" not in few._repr_html_()

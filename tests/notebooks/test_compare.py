@@ -40,11 +40,11 @@ def text(result: RunResult) -> str:
 
 def test_a_sweep_is_compared_in_figures(compared: RunResult) -> None:
     assert sum(PLOTLY in one for one in outputs(compared)) == 5
-    assert "Against start = random , all else equal, 4 of 4 methods are better" in text(compared)
+    assert "Against start = random , all else equal, 4 of 4 methods are significantly better" in text(compared)
     found = compared.metrics["07_compare"]
     assert "mmcpr" in found["best"]["method"]
     assert {row["b"].split(", ")[1] for row in found["against_baseline"]} == {"random"}
-    assert all(row["apart"] for row in found["against_baseline"])
+    assert all(row["significant"] for row in found["against_baseline"])
 
 
 def test_published_figures_stand_beside_it_under_their_protocol(compared: RunResult) -> None:

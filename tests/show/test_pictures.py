@@ -8,7 +8,8 @@ from PIL import Image
 
 from mmlib.core.errors import InputError
 from mmlib.show import gallery, neighbourhood, recommendations, thumbnail
-from mmlib.show.pictures import PLACEHOLDER, Html, cards
+from mmlib.show.pictures import PLACEHOLDER, cards
+from mmlib.show.tables import Html
 
 
 def parsed(html):

@@ -10,6 +10,7 @@ from mmlib.core.errors import InputError
 from mmlib.evaluation import Scores
 from mmlib.workbook.page import Page, begin
 from mmlib.workbook.paths import notebooks, outputs
+from mmlib.workbook.sweep_results import ranking
 
 from .tiny import make
 
@@ -23,9 +24,11 @@ def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def scores(label: str = "LightGCN", shift: float = 0.0, users: int = 3) -> Scores:
+def scores(label: str = "LightGCN", shift: float = 0.0, users: int = 12) -> Scores:
     table = pd.DataFrame({"user": range(users), "slice": "all", "positives": 1})
-    return Scores(label, table.assign(**{"recall@20": np.linspace(0, 1, users) + shift}), {})
+    return Scores(
+        label, table.assign(**{"recall@20": np.linspace(0, 1, users) + shift}), {"data": {"key": f"{label}-{shift}"}}
+    )
 
 
 def test_places_are_found_from_inside_the_project(workbook: Path, monkeypatch: pytest.MonkeyPatch):
@@ -100,19 +103,22 @@ def test_record_scores(tmp_path: Path):
     Page("05_alignment", tmp_path).record(scores("LightGCN"))
     found = json.loads((tmp_path / "pages" / "04_recommend.metrics.json").read_text())
     one = found["LightGCN"]["all"]["recall@20"]
-    assert (one["mean"], one["users"]) == (1.5, 3)
+    assert (one["mean"], one["users"]) == (1.5, 12)
     assert one["low"] < 1.5 < one["high"]
     assert found["BPR"]["all"]["recall@20"] == {"mean": 0.0, "low": None, "high": None, "users": 1}
     table = pd.read_parquet(tmp_path / "per_user.parquet")
     counts = table.groupby(["page", "label", "model"]).size().to_dict()
     assert counts == {
-        ("04_recommend", "LightGCN", "LightGCN"): 3,
+        ("04_recommend", "LightGCN", "LightGCN"): 12,
         ("04_recommend", "BPR", "BPR"): 1,
-        ("04_recommend", "again", "LightGCN"): 3,
-        ("05_alignment", "LightGCN", "LightGCN"): 3,
+        ("04_recommend", "again", "LightGCN"): 12,
+        ("05_alignment", "LightGCN", "LightGCN"): 12,
     }
     kept = table[(table["page"] == "04_recommend") & (table["label"] == "LightGCN")]
-    assert kept["recall@20"].tolist() == [1.0, 1.5, 2.0]
+    assert kept["recall@20"].tolist() == pytest.approx(np.linspace(1, 2, 12))
+    read = ranking(tmp_path, "again")
+    assert (read.about, len(read.per_user)) == ({"data": {"key": "LightGCN-0.5"}}, 12)
+    assert ranking(tmp_path, "BPR").about == {"data": {"key": "BPR-0.0"}}
 
 
 @pytest.mark.parametrize(

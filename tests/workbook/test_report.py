@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mmlib.workbook.report import compared_table, flat, without_lone_labels, write_sweep_index
+from mmlib.evaluation import Comparison, Comparisons
+from mmlib.workbook.report import flat, without_lone_labels, write_sweep_index
 
 MEAN = {"mean": 0.25, "low": 0.2, "high": 0.3, "users": 7}
 
@@ -48,23 +49,14 @@ def test_the_index_shows_means_and_links(tmp_path: Path):
     assert "&lt;b&gt;" in page
 
 
-def test_only_what_is_sure_is_bold():
-    row = {"start": "<i>", "slice": "all", "mean": 0.3, "mean of baseline": 0.2, "difference": 0.1, "low": 0.05}
-    row |= {"high": 0.15, "p": 0.01, "p (Holm)": 0.02, "users": 5, "seeds": 3}
-    table = compared_table(pd.DataFrame([row, row | {"difference": -0.1, "p (Holm)": 0.3}]))
-    assert "<b>+0.1000 [+0.0500, +0.1500]</b>" in table
-    assert "<td>-0.1000 [" in table
-    assert "&lt;i&gt;" in table
-
-
-def test_comparisons_are_drawn_with_their_names(tmp_path: Path):
+def test_comparisons_are_drawn_and_listed_with_their_names(tmp_path: Path):
     rows = pd.DataFrame({"run": ["a"], "status": ["done"], "error": [""], "folder": [str(tmp_path / "a")]})
-    row = {"recommender": "bpr", "start": "mmcpr", "slice": "all", "mean": 0.3, "mean of baseline": 0.2}
-    row |= {"difference": 0.1, "low": 0.05, "high": 0.15, "p": 0.01, "p (Holm)": 0.02, "users": 5, "seeds": 3}
-    how = {"baseline": "random", "metric": "ndcg@20"}
-    page = write_sweep_index(tmp_path, "", rows, pd.DataFrame([row]), how).read_text()
+    numbers = (0.3, 0.2, 0.1, 0.05, 0.15, 0.01)
+    one = Comparison("<i>mmcpr", "random", "ndcg@20", ("all",), 50, 3, *numbers)
+    page = write_sweep_index(tmp_path, "", rows, Comparisons.corrected([one])).read_text()
     assert page.count('class="plotly-graph-div"') == 1
-    assert "mmcpr (recommender bpr) \\u2212 random" in page or "mmcpr (recommender bpr) − random" in page
     assert "ndcg@20, all: +0.1000" in page
-    many = write_sweep_index(tmp_path, "", rows, pd.DataFrame([row] * 61), how).read_text()
+    assert "<td>&lt;i&gt;mmcpr</td>" in page
+    assert "<b>+0.1000 [+0.0500, +0.1500], p = 0.01</b>" in page
+    many = write_sweep_index(tmp_path, "", rows, Comparisons.corrected([one] * 61)).read_text()
     assert 'class="plotly-graph-div"' not in many  # nobody reads a picture of so many lines

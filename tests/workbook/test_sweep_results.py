@@ -5,8 +5,7 @@ import pytest
 
 from mmlib.core.errors import InputError
 from mmlib.core.files import read_json, write_json
-from mmlib.workbook.compare import compare
-from mmlib.workbook.methods import sweep_baseline, sweep_methods, sweep_protocol
+from mmlib.workbook.sweep_results import sweep_baseline, sweep_comparison, sweep_methods, sweep_protocol
 
 from .finished import write_sweep
 
@@ -108,6 +107,6 @@ def test_options_that_were_chosen_are_no_part_of_a_name(folder: Path):
     assert "lightgcn (layers 3), random, epochs 6" in sweep_methods(folder)
     write_json(folder / "sweep.json", about | {"choose": {"over": ["model_options"], "metric": "recall@20"}})
     assert "lightgcn, random, epochs 6" in sweep_methods(folder)
-    assert set(compare(folder, "recommender", "lightgcn")["recommender"]) == {"mixgcf"}
+    assert {one.a.split(", ")[0] for one in sweep_comparison(folder, "recommender", "lightgcn")} == {"mixgcf"}
     with pytest.raises(InputError, match="model_options was chosen for each method"):
         sweep_methods(folder, by=["model_options"])

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mmlib.core.errors import InputError
-from mmlib.evaluation.spread import components, detectable, minimum_detectable, variance_of_mean
+from mmlib.evaluation.variance import components, detectable, minimum_detectable, variance_of_mean
 
 
 def test_one_seed_is_the_usual_standard_error() -> None:

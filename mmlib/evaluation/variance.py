@@ -46,7 +46,7 @@ def variance_of_mean(values: Any) -> tuple[float, float]:
     twice = _residual(table) / (seeds * users)
     variance = max(by_user + by_seed - twice, by_user, by_seed)
     parts = by_user**2 / max(1, users - 1) + by_seed**2 / (seeds - 1)
-    freedom = (by_user + by_seed) ** 2 / parts if parts > 0 else 1
+    freedom = (by_user + by_seed) ** 2 / parts if parts > 0 else users - 1
     return float(variance), max(1.0, float(freedom))
 
 
@@ -86,8 +86,8 @@ def detectable(error: float, freedom: float, *, alpha: float = 0.05, power: floa
     Raises:
         InputError: when alpha or power cannot be.
     """
-    if not 0 < alpha < power < 1:
-        raise InputError(f"alpha = {alpha} and power = {power} must lie in (0, 1), and alpha below power.")
+    if not 1e-12 < alpha < power < 1:  # beyond which the noncentral t is not computed in double precision
+        raise InputError(f"alpha = {alpha} and power = {power} must lie in (1e-12, 1), and alpha below power.")
     if error == 0:
         return 0.0
     critical = float(stats.t.ppf(1 - alpha / 2, freedom))

@@ -1,0 +1,125 @@
+"""Tables and sentences as HTML: one way to write a table, and what is said in it."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape, unescape
+from typing import Any
+
+import pandas as pd
+
+from ..core.features import Features
+from ..evaluation.protocols import Protocol
+from .theme import shorten
+
+_CSS = """<style>
+.mm-grid{display:flex;flex-wrap:wrap;gap:12px;margin:6px 0 12px}
+.mm-item{width:112px;font-size:12px;line-height:1.35;margin:0}
+.mm-item img{width:112px;height:112px;object-fit:contain;background:#f6f7f8;border-radius:6px;display:block}
+.mm-item b{display:block;font-weight:500;margin-top:4px;overflow-wrap:anywhere}
+.mm-item span{color:#6a737d;display:block}
+.mm-item.mm-hit img{outline:3px solid #009E73}
+.mm-item.mm-big,.mm-item.mm-big img{width:176px}.mm-item.mm-big img{height:176px}
+.mm-side{display:flex;flex-wrap:wrap;gap:8px 32px}.mm-side>div{flex:1 1 360px}
+.mm-head{font-weight:600;margin:8px 0 2px}.mm-note{color:#6a737d;font-size:13px;margin:2px 0 10px;max-width:46em}
+</style>"""
+
+
+@dataclass(frozen=True)
+class Html:
+    """A piece of HTML that notebooks and reports show as it is."""
+
+    text: str
+
+    def _repr_html_(self) -> str:
+        return _CSS + self.text
+
+    def __repr__(self) -> str:
+        """Its words alone: logs show this, and images written out as letters would drown them."""
+        words = " ".join(unescape(re.sub(r"<[^>]*>", " ", self.text)).split())
+        return shorten(words, 200) or "Html"
+
+
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> Html:
+    """A table whose cells are HTML; head and note are text. An empty row ends a block, which a line is drawn under."""
+    lines = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{line}</tr>" if line else "</tbody><tbody>" for line in lines)
+    top = "".join(f"<th>{escape(one)}</th>" for one in head)
+    below = f'<div class="mm-note">{escape(note)}</div>' if note else ""
+    return Html(f'<table class="mm-scores"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>{below}')
+
+
+def listing(table: pd.DataFrame, note: str = "") -> Html:
+    """A table of words and counts, every cell in full, its index left out."""
+    return html_table(list(map(str, table)), ([escape(str(one)) for one in row] for row in table.to_numpy()), note)
+
+
+def listed(sentences: Iterable[str], otherwise: str = "") -> Html:
+    """Sentences of HTML as a list; ``otherwise`` where there are none."""
+    items = "".join(f"<li>{one}</li>" for one in sentences)
+    return Html(f"<ul>{items}</ul>" if items else f"<p>{otherwise}</p>")
+
+
+def facts(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """A table with a column per name and a row per fact; numbers rounded to four digits."""
+    short = {
+        name: {fact: float(f"{value:.4g}") if isinstance(value, float) else value for fact, value in found.items()}
+        for name, found in named.items()
+    }
+    return pd.DataFrame(short).astype(object).fillna("")
+
+
+def problems(features: Features, *, most: int = 12) -> Html:
+    """How many items have no vector of a modality, and the files that could not be read, with the reason."""
+    found = pd.DataFrame(features.about.get("problems", []))
+    gaps = [f"{int((~here).sum())} of {len(here)} items have no {name}" for name, here in features.present.items()]
+    said = f"<p>{escape('; '.join(gaps))}; {len(found)} files could not be read.</p>"
+    more = f"... and {len(found) - most} more." if len(found) > most else ""
+    return Html(said + (listing(found.head(most).fillna(""), more).text if len(found) else ""))
+
+
+def purity_answer(purity: pd.DataFrame) -> Html:
+    """What ``evaluation.probes.neighbour_purity`` found, in a sentence per modality."""
+    return listed(
+        (
+            f"<b>{escape(row['modality'])}</b>: an item's neighbours are of its category in "
+            f"{row['same category']:.0%} of cases, {row['same category'] / row['chance']:.1f} times chance."
+            for row in purity.to_dict("records")
+        ),
+        "The catalogue names no categories to judge by.",
+    )
+
+
+def overlap_answer(overlap: pd.DataFrame, graph: str = "purchases") -> Html:
+    """What ``evaluation.probes.graph_overlap`` found about ``graph``, in a sentence per other graph."""
+    return listed(
+        f"<b>{escape(row['found in'])}</b> connects {row['share']:.0%} of the pairs that {escape(graph)} connect, "
+        f"{row['times chance']:.1f} times chance."
+        for row in overlap[overlap["edges of"] == graph].to_dict("records")
+    )
+
+
+def protocol(one: Protocol, **facts: Any) -> Html:
+    """A protocol's words, an aspect a row, after any facts that are given."""
+    words = {name: str(value) for name, value in facts.items()} | one.words()
+    return listing(pd.DataFrame([pair for pair in words.items() if pair[1]], columns=["aspect", "what"]))
+
+
+def published_table(rows: pd.DataFrame, protocols: Mapping[str, Protocol], *, digits: int = 4) -> Html:
+    """Measured and published figures, a block a protocol, each block under its protocol's words.
+
+    Args:
+        rows: from ``published.beside``.
+        protocols: tag -> ``Protocol``, those of the measured rows too.
+    """
+    blocks = []
+    for tag in dict.fromkeys(map(str, rows["protocol"])):
+        part = rows[rows["protocol"] == tag]
+        shown = part[["source", "method", "variant", "value", "protocol"]].rename(columns={"source": "from"})
+        words = protocols[tag].words() if tag in protocols else {}
+        said = "; ".join(f"{name}: {text.rstrip('.')}" for name, text in words.items() if text and name != "source")
+        where = f" on {part['dataset'].iloc[0]}" if part["dataset"].iloc[0] else ""
+        note = f"Protocol {tag}{where}. {said}." if said else ""
+        blocks.append(listing(shown.assign(value=[f"{value:.{digits}f}" for value in part["value"]]), note).text)
+    mixed = "<p><b>Different protocols: the blocks cannot be ranked against each other.</b></p>"
+    return Html((mixed if len(blocks) > 1 else "") + "".join(blocks))
