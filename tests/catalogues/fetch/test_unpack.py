@@ -89,7 +89,7 @@ def test_a_disk_too_small_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_encrypted_or_empty_archive_or_a_file_inside_a_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no files"):
         unpack(packed(tmp_path / "a.zip", {}), tmp_path / "out")
-    with pytest.raises(InputError, match="cannot be unpacked"):
+    with pytest.raises(InputError, match=r"cannot be (unpacked|written)"):
         unpack(packed(tmp_path / "b.zip", {"x": b"1", "x/y": b"2"}), tmp_path / "out")
     data = bytearray(packed(tmp_path / "c.zip", {"x": b"1"}).read_bytes())
     data[data.rindex(b"PK\x01\x02") + 8] |= 1
