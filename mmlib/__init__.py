@@ -19,17 +19,11 @@ _FROM = {
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
     ".training": ("Fit", "Recommender"),
+    ".workbook.features": ("encoder", "extract"),
     ".workbook.fit": ("fit",),
-    ".workbook.page": ("begin",),
-    ".workbook.named_models": ("reads_content", "recommender"),
-    ".workbook.stages": (
-        "audit_of",
-        "encoder",
-        "extract",
-        "load",
-        "seed",
-        "start_vectors",
-    ),
+    ".workbook.named_models": ("recommender",),
+    ".workbook.page": ("begin", "seed"),
+    ".workbook.read": ("load",),
 }
 _ROOMS = (
     "audit",
@@ -73,10 +67,11 @@ if TYPE_CHECKING:
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF
     from .training import Fit, Recommender
+    from .workbook.features import encoder, extract
     from .workbook.fit import fit
-    from .workbook.named_models import reads_content, recommender
-    from .workbook.page import begin
-    from .workbook.stages import audit_of, encoder, extract, load, seed, start_vectors
+    from .workbook.named_models import recommender
+    from .workbook.page import begin, seed
+    from .workbook.read import load
 
 
 def __getattr__(name: str) -> Any:

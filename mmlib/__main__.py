@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .core.errors import InputError
-from .workbook.paths import notebooks, page_names, short
+from .workbook.paths import notebooks, short
 
 EXAMPLES = """\
 examples:
@@ -22,7 +22,7 @@ examples:
   mmlib data my-shop/                                  what a catalogue holds, and what reading it found
   mmlib data fetch amazon-2014/Baby                    bring a public catalogue and its pictures
   mmlib audit my-shop/ --html audit.html               leaks, copies, placeholders: what bends results
-  mmlib params                                         all parameters of the pages
+  mmlib params                                         all parameters of the pages; with a name, that one
 """
 _WRITE = "Free some space or open it to writing, or name another place for results with MMLIB_OUTPUTS."
 _REMEDIES = {  # of what the system refuses; other errors of the system are errors of mmlib
@@ -136,7 +136,8 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--back", action="store_true", help="the other way: take over edits made in JupyterLab")
     how.add_argument("--force", action="store_true", help="drop edits made in JupyterLab")
 
-    _command(commands, "params", _params, "list the parameters of all pages")
+    params = _command(commands, "params", _params, "list the parameters of all pages, or show one")
+    params.add_argument("name", nargs="?", help="one of them (default: all)")
     return parser
 
 
@@ -152,7 +153,8 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
 
 
 def _overrides(options: argparse.Namespace) -> dict[str, Any]:
-    from .workbook.parameters import known_parameters, parse
+    from .workbook.declaration import parse
+    from .workbook.parameters import known_parameters
 
     return parse(dict(options.set), known_parameters(notebooks())) if options.set else {}
 
@@ -252,25 +254,22 @@ def _pair(options: argparse.Namespace) -> int:
 
 
 def _params(options: argparse.Namespace) -> int:
-    from .workbook.parameters import known_parameters, page_parameters
+    from .workbook.declaration import check
+    from .workbook.parameters import known_parameters
 
-    folder = notebooks()
-    known = known_parameters(folder)
-    users = {page: page_parameters(folder / f"{page}.py") for page in page_names(folder)}
-    rows = [
-        (
-            one.name,
-            one.type,
-            repr(one.default),
-            " ".join(page.split("_")[0] for page in users if name in users[page]),
-            one.help,
-        )
-        for name, one in known.items()
-    ]
-    rows.insert(0, ("name", "type", "default", "pages", "what it is"))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    known = known_parameters(notebooks())
+    if options.name:
+        check({options.name: None} if options.name not in known else {}, known)  # says which is meant
+        one = known[options.name]
+        print(f"{one.line}\nrange: {one.range or 'any'}\nread by: {', '.join(one.pages)}")
+        return 0
+    rows = [("name", "type", "default", "pages", "range", "what it is")]
+    for one in known.values():
+        pages = " ".join(page.split("_")[0] for page in one.pages)
+        rows.append((one.name, one.type, repr(one.default), pages, one.range, one.help))
+    widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for row in rows:
-        print("  ".join([f"{text:<{width}}" for text, width in zip(row, widths)] + [row[4]]).rstrip())
+        print("  ".join([f"{text:<{width}}" for text, width in zip(row, widths)] + [row[5]]).rstrip())
     return 0
 
 

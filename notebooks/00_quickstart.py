@@ -17,35 +17,15 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
-columns: dict = {}  # which column means what; empty: recognised by their usual names
-reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
-clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
-split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
-split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
-encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
-encoder_lr: float = 0.001  # learning rate of the encoder
-modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V picture, G graph
+encoder_epochs: int = 20  # passes over the catalogue's own image-text pairs; 0 keeps a pre-trained encoder
 cima_weight: float = 0.2  # lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"
-contrast: str = "softmax"  # eq. 11 as the paper describes it; "sigmoid": with a learnt bias; "printed": it pushes apart
-neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
-pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
-pretrain_lr: float = 0.01  # learning rate of MMCPR; the paper tries 0.0001 to 0.01
-recommender: str = "lightgcn"  # "bpr", "lightgcn" or "mixgcf"
-start_scale: str = "xavier"  # "keep" the pre-trained vectors' length, or scale them to a random start's
-start_centre: bool = True  # take the mean vector out of the start
-layers: int = 2  # hops of LightGCN and MixGCF
-candidates: int = 16  # negatives that MixGCF mixes from, M
-l2: float = 0.0001  # weight of the L2 term
+pretrain_epochs: int = 30  # passes of MMCPR over the training interactions
+recommender: str = "lightgcn"  # one of mmlib.recommenders, such as "freedom"; or your own, "my_models:Mine"
 lr: float = 0.005  # learning rate of the recommender
-batch_size: int = 512  # purchases a step; the papers take 2048 for catalogues a hundred times larger
-epochs: int = 200  # passes of the recommender over the training purchases, at most
-patience: int = 20  # stop after so many epochs without a better validation; 0 never stops early
-dim: int = 64  # width of all vectors that score
+epochs: int = 200  # passes of the recommender over the training interactions, at most
+patience: int = 20  # stop after so many epochs without a better validation; 0 never does
 k: list[int] = [10, 20]  # lengths of the recommended lists
-few: int = 5  # "few purchases": items bought at most so often in the training part
-mask_valid: bool = True  # at test, leave validation items out of the candidates
 seed: int = 0  # of initial weights, shuffling and negatives
 
 # %%
@@ -60,8 +40,7 @@ page = mm.begin("00_quickstart", globals())
 # below learns from the training part; the validation part chooses; the test part is read once, at the end.
 
 # %%
-reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
+catalogue = page.catalogue()
 catalogue
 
 # %%
@@ -75,8 +54,7 @@ mm.show.gallery(catalogue, catalogue.purchases().argsort()[::-1][:8], title="The
 # open_clip model takes its place.
 
 # %%
-clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
-features = mm.extract(catalogue, clip)
+features = page.features(catalogue)
 features
 
 # %% [markdown]
@@ -90,12 +68,8 @@ features
 # where $L_1$ pulls an item's text and picture together and $L_2$ pulls users towards what they bought.
 
 # %%
-mm.seed(seed)
-options = {"modalities": modalities, "cima_weight": cima_weight, "contrast": contrast, "neighbours": neighbours}
-mmcpr = mm.MMCPR(catalogue, features, dim=dim, **options)
-training = {"epochs": pretrain_epochs, "lr": pretrain_lr, "batch_size": batch_size, "seed": seed}
-pretraining = mm.fit(mmcpr, keep="last", patience=None, **training)
-mm.show.curves(pretraining)
+pretrained = mm.fit(page.mmcpr(catalogue, features), **page.pretraining)
+mm.show.curves(pretrained)
 
 # %% [markdown]
 # ## The recommender, from two starts
@@ -105,16 +79,8 @@ mm.show.curves(pretraining)
 # because the other was not given the time, so both train until validation no longer improves.
 
 # %%
-options = {"layers": layers, "candidates": candidates, "l2": l2, "dim": dim}
-options |= {"start_scale": start_scale, "start_centre": start_centre}
-training = {"epochs": epochs, "lr": lr, "batch_size": batch_size, "patience": patience, "seed": seed}
-
-# %%
-mm.seed(seed)
-random = mm.fit(mm.recommender(recommender, catalogue, features, **options), **training)
-mm.seed(seed)
-started = mm.recommender(recommender, catalogue, features, start=pretraining.embeddings, **options)
-started = mm.fit(started, **training)
+random = mm.fit(page.recommender(catalogue, features), **page.training)
+started = mm.fit(page.recommender(catalogue, features, start=pretrained.embeddings), **page.training)
 mm.show.curves({"from random": random, "from MMCPR": started})
 
 # %% [markdown]
@@ -124,9 +90,7 @@ mm.show.curves({"from random": random, "from MMCPR": started})
 # rarely in training, where content has most to add.
 
 # %%
-judged = {"part": "test", "k": k, "few": few, "mask_valid": mask_valid}
-scores = {"from random": mm.evaluate(random, label="from random", **judged)}
-scores["from MMCPR"] = mm.evaluate(started, label="from MMCPR", **judged)
+scores = {"from random": page.scores(random, "from random"), "from MMCPR": page.scores(started, "from MMCPR")}
 page.record(*scores.values())
 mm.show.table(scores)
 

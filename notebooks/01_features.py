@@ -15,17 +15,11 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
-columns: dict = {}  # which column means what; empty: recognised by their usual names
-reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
-clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
-split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
-split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
-encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
+encoder_epochs: int = 20  # passes over the catalogue's own image-text pairs; 0 keeps a pre-trained encoder
 encoder_lr: float = 0.001  # learning rate of the encoder
-item: int = -1  # the item to look at closely; -1 takes the most bought one
 nearest: int = 10  # neighbours a node in the content graphs
+item: int | None = None  # the item to look at closely; none: that with most interactions
 
 # %%
 import mmlib as mm
@@ -36,8 +30,7 @@ page = mm.begin("01_features", globals())
 # ## The catalogue
 
 # %%
-reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
+catalogue = page.catalogue()
 catalogue
 
 # %% [markdown]
@@ -46,7 +39,7 @@ catalogue
 # of its own in every report.
 
 # %%
-mm.audit_of(catalogue)
+page.audit(catalogue)
 
 # %%
 mm.show.gallery(catalogue, range(0, catalogue.n_items, max(1, catalogue.n_items // 12))[:12], title="A dozen items")
@@ -64,8 +57,8 @@ mm.show.gallery(catalogue, range(0, catalogue.n_items, max(1, catalogue.n_items 
 # among the ten best for its text.
 
 # %%
-clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
-mm.show.curves(tuning) if tuning else clip.about
+clip, tuning = page.encoder(catalogue)
+mm.show.curves(tuning)
 
 # %% [markdown]
 # ## The vectors
@@ -74,7 +67,7 @@ mm.show.curves(tuning) if tuning else clip.about
 # broken gets no vector; it is listed here, and models that need one say what they put in its place.
 
 # %%
-features = mm.extract(catalogue, clip)
+features = page.features(catalogue)
 features
 
 # %%
@@ -84,7 +77,7 @@ mm.show.problems(features)
 # Vectors can leak: a user's text that holds a test review, features of another split, vectors fitted to test purchases.
 
 # %%
-leaks = mm.audit_of(catalogue, features=features, context=clip.context)
+leaks = page.audit(catalogue, features=features, context=clip.context)
 mm.show.facts({"audit": {"worst": leaks.worst, "found": leaks.summary()}})
 
 # %% [markdown]
@@ -112,7 +105,7 @@ mm.show.facts({"cosine of picture and text": agreement})
 # Choose an item: what do its picture and its words call similar? In a report this shows one item; in JupyterLab, any.
 
 # %%
-mm.show.explore.items(catalogue, features, item=None if item < 0 else item)
+mm.show.explore.items(catalogue, features, item=item)
 
 # %% [markdown]
 # How often are the nearest neighbours of the same category? Chance is what a random pair of items would give.

@@ -14,18 +14,10 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
-columns: dict = {}  # which column means what; empty: recognised by their usual names
-reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
-clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
-split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
-split_seed: int = 0  # seed of the split
 encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
-encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
-encoder_lr: float = 0.001  # learning rate of the encoder
 neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
 nearest: int = 10  # neighbours a node in the content graphs
-item: int = -1  # the item to look at closely; -1 takes the most bought one
+item: int | None = None  # the item to look at closely; none: that with most interactions
 
 # %%
 import mmlib as mm
@@ -33,10 +25,8 @@ import mmlib as mm
 page = mm.begin("02_graphs", globals())
 
 # %%
-reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
-clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
-features = mm.extract(catalogue, clip)
+catalogue = page.catalogue()
+features = page.features(catalogue)
 
 # %% [markdown]
 # ## The long tail
@@ -60,7 +50,7 @@ mm.show.long_tail(catalogue)
 # %%
 people = mm.co_interaction(catalogue, "users", neighbours=neighbours)
 items = mm.co_interaction(catalogue, "items", neighbours=neighbours)
-audit = mm.audit_of(catalogue, graphs={"users": people, "items": items})
+audit = page.audit(catalogue, graphs={"users": people, "items": items})
 mm.show.degrees({"users": people, "items": items})
 
 # %%
@@ -95,7 +85,7 @@ overlap
 # Choose an item: its strongest neighbours by common buyers.
 
 # %%
-mm.show.explore.graph(catalogue, strongest, item=None if item < 0 else item)
+mm.show.explore.graph(catalogue, strongest, item=item)
 
 # %% [markdown]
 # ## The answer

@@ -14,25 +14,14 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
-columns: dict = {}  # which column means what; empty: recognised by their usual names
-reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
-clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
-split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
-split_seed: int = 0  # seed of the split
-encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
-encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
-encoder_lr: float = 0.001  # learning rate of the encoder
-modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V picture, G graph
+modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V image, G graph
 cima_weight: float = 0.2  # lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"
 contrast: str = "softmax"  # eq. 11 as the paper describes it; "sigmoid": with a learnt bias; "printed": it pushes apart
 neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
-pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
+pretrain_epochs: int = 30  # passes of MMCPR over the training interactions
 pretrain_lr: float = 0.01  # learning rate of MMCPR; the paper tries 0.0001 to 0.01
-batch_size: int = 512  # purchases a step; the papers take 2048 for catalogues a hundred times larger
 dim: int = 64  # width of all vectors that score
 k: list[int] = [10, 20]  # lengths of the recommended lists
-few: int = 5  # "few purchases": items bought at most so often in the training part
 seed: int = 0  # of initial weights, shuffling and negatives
 
 # %%
@@ -41,10 +30,8 @@ import mmlib as mm
 page = mm.begin("03_pretrain", globals())
 
 # %%
-reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
-clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
-features = mm.extract(catalogue, clip)
+catalogue = page.catalogue()
+features = page.features(catalogue)
 
 # %% [markdown]
 # ## The model
@@ -59,9 +46,7 @@ features = mm.extract(catalogue, clip)
 # an option of the model with the paper's reading as default; here are all of them, with the values of this run.
 
 # %%
-mm.seed(seed)
-options = {"modalities": modalities, "cima_weight": cima_weight, "contrast": contrast, "neighbours": neighbours}
-mmcpr = mm.MMCPR(catalogue, features, dim=dim, **options)
+mmcpr = page.mmcpr(catalogue, features)
 mm.show.facts({"value": mmcpr.describe()})
 
 # %% [markdown]
@@ -71,8 +56,7 @@ mm.show.facts({"value": mmcpr.describe()})
 # binary cross-entropy of $\langle e_u, e_i \rangle$ on purchases and sampled zeros, weighted by $1 - \lambda$.
 
 # %%
-training = {"epochs": pretrain_epochs, "lr": pretrain_lr, "batch_size": batch_size, "seed": seed}
-done = mm.fit(mmcpr, keep="last", patience=None, metric=f"recall@{max(k)}", **training)
+done = mm.fit(mmcpr, **page.pretraining)
 mm.show.curves(done)
 
 # %% [markdown]
@@ -116,9 +100,8 @@ mm.show.vectors({"items": done.embeddings.items}, catalogue)
 
 # %%
 mm.seed(seed)
-judged = {"part": "valid", "k": k, "few": few}
-scores = {"random": mm.evaluate(mm.BPR(catalogue, dim=dim), label="random", **judged)}
-scores["MMCPR"] = mm.evaluate(done, label="MMCPR", **judged)
+chance = mm.BPR(catalogue, dim=dim)
+scores = {"random": page.scores(chance, "random", part="valid"), "MMCPR": page.scores(done, "MMCPR", part="valid")}
 page.record(*scores.values(), embeddings=done.embeddings.key)
 mm.show.table(scores)
 

@@ -15,22 +15,11 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-shop: dict = {}  # options of the generated shop, such as {"users": 300, "picture_noise": 0.6}
-columns: dict = {}  # which column means what; empty: recognised by their usual names
-reader: dict = {}  # options of the folder's reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}
-clean: list[str] = []  # steps before the split, such as ["unescape", "once", "rated=4", "core=5"]
-split: str = "8:1:1"  # at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...
-split_seed: int = 0  # seed of the split
-encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
-encoder_epochs: int = 20  # passes over the catalogue's own picture-text pairs; 0 keeps a pre-trained encoder
-encoder_lr: float = 0.001  # learning rate of the encoder
-modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V picture, G graph
+modalities: str = "RTVG"  # of MMCPR: any of R reviews, T text, V image, G graph
 cima_weight: float = 0.2  # lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"
 contrast: str = "softmax"  # eq. 11 as the paper describes it; "sigmoid": with a learnt bias; "printed": it pushes apart
-neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
-pretrain_epochs: int = 30  # passes of MMCPR over the training purchases
+pretrain_epochs: int = 30  # passes of MMCPR over the training interactions
 pretrain_lr: float = 0.01  # learning rate of MMCPR; the paper tries 0.0001 to 0.01
-batch_size: int = 512  # purchases a step; the papers take 2048 for catalogues a hundred times larger
 dim: int = 64  # width of all vectors that score
 seed: int = 0  # of initial weights, shuffling and negatives
 
@@ -40,10 +29,8 @@ import mmlib as mm
 page = mm.begin("05_alignment", globals())
 
 # %%
-reading = {"columns": columns, "reader": reader, "clean": clean, "shop": shop}
-catalogue = mm.load(dataset, split=split, split_seed=split_seed, **reading)
-clip, tuning = mm.encoder(catalogue, encoder, epochs=encoder_epochs, lr=encoder_lr)
-features = mm.extract(catalogue, clip)
+catalogue = page.catalogue()
+features = page.features(catalogue)
 
 # %% [markdown]
 # ## Before and after
@@ -53,14 +40,11 @@ features = mm.extract(catalogue, clip)
 # item's two vectors; the cosine of two different items is the yardstick, since a common direction lifts both.
 
 # %%
-mm.seed(seed)
-options = {"modalities": modalities, "cima_weight": cima_weight, "contrast": contrast, "neighbours": neighbours}
-mmcpr = mm.MMCPR(catalogue, features, dim=dim, **options)
+mmcpr = page.mmcpr(catalogue, features)
 before = mmcpr.content_and_ids()
 
 # %%
-training = {"epochs": pretrain_epochs, "lr": pretrain_lr, "batch_size": batch_size, "seed": seed}
-done = mm.fit(mmcpr, keep="last", patience=None, **training)
+done = mm.fit(mmcpr, **page.pretraining)
 after = done.model.content_and_ids()
 
 # %%
@@ -99,11 +83,9 @@ mm.show.facts(retrieval)
 # %%
 stages = {}
 for share in (0.1, 0.3, 1.0):
-    mm.seed(seed)
-    model = mm.MMCPR(catalogue, features, dim=dim, **options)
-    epochs_here = max(1, round(share * pretrain_epochs))
-    part = mm.fit(model, keep="last", patience=None, **(training | {"epochs": epochs_here}))
-    stages[epochs_here] = mm.show.alignment(catalogue, *part.model.content_and_ids(), seed=seed)
+    epochs = max(1, round(share * pretrain_epochs))
+    part = mm.fit(page.mmcpr(catalogue, features), **(page.pretraining | {"epochs": epochs}))
+    stages[epochs] = mm.show.alignment(catalogue, *part.model.content_and_ids(), seed=seed)
 
 # %%
 mm.show.explore.values(stages, label="epochs of pre-training")

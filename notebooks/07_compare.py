@@ -15,13 +15,13 @@
 
 # %% tags=["parameters"]
 sweep: str = ""  # folder of a finished sweep, such as "outputs/sweeps/starts-bcce35cd"; empty: published figures alone
-by: list[str] = []  # parameters whose values make a method; empty: all that vary in the sweep but the seeds
+by: list[str] = []  # parameters whose values make a method; empty: all that vary but the seeds
 only: dict = {}  # keep the runs that have these values, such as {"epochs": 60}
-vary: str = ""  # the parameter whose values are compared with the baseline's; empty: as the sweep says
+vary: str = ""  # the parameter whose values are compared; empty: as the sweep says
 baseline: str = ""  # the value of it that the others are compared with; empty: as the sweep says
 metric: str = "recall@20"  # what the methods are compared by
-level: float = 0.05  # a difference is significant when its p, corrected by Holm, is below this
-published_dataset: str = ""  # the catalogue's name in the registry, such as "Baby"; empty: list them all
+level: float = 0.05  # a difference is significant when its corrected p is below this
+published_dataset: str = ""  # the catalogue's name in the registry, such as "Baby"; empty: list all
 published_protocol: str = ""  # tag of the published figures to show; empty: none, only which exist
 mix_protocols: bool = False  # allow figures of different protocols in one list, each saying its own
 

@@ -12,7 +12,7 @@ from tests.workbook.tiny import make
 @pytest.fixture(scope="module")
 def workbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make(tmp_path_factory.mktemp("main"))
-    (folder / "params" / "sweeps" / "x.yaml").write_text("base: ../toy.yaml\ngrid: {lr: [0.5, 1.5]}\n")
+    (folder / "params" / "sweeps" / "x.yaml").write_text("base: ../toy.yaml\ngrid: {rate: [0.5, 1.5]}\n")
     return folder
 
 
@@ -47,9 +47,15 @@ assert not heavy, heavy
 def test_params_lists_all(capsys: pytest.CaptureFixture[str]):
     assert main(["params"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["name", "type", "default", "pages", "what", "it", "is"]
-    assert lines[1].split() == ["size", "int", "3", "00", "01", "how", "large"]
-    assert lines[2].split() == ["lr", "float", "0.1", "00", "how", "fast"]
+    assert lines[0].split() == ["name", "type", "default", "pages", "range", "what", "it", "is"]
+    named = {line.split()[0]: line.split() for line in lines}
+    assert named["size"] == ["size", "int", "3", "00", "how", "large"]
+    assert named["rate"] == ["rate", "float", "0.1", "00", "how", "fast"]
+    assert named["epochs"][:7] == ["epochs", "int", "200", "00", "04", "at", "least"]
+    assert main(["params", "cima_weight"]) == 0
+    assert "range: at least 0, at most 1\nread by: 00_quickstart, 03_pretrain" in capsys.readouterr().out
+    assert main(["params", "cima_wieght"]) == 2
+    assert 'Did you mean "cima_weight"' in capsys.readouterr().err
 
 
 def test_pair(workbook: Path, capsys: pytest.CaptureFixture[str]):
@@ -84,7 +90,7 @@ def test_wrong_input_is_one_message_and_exit_2(words: list[str], says: str, caps
 
 
 def test_run_and_report(workbook: Path, capsys: pytest.CaptureFixture[str]):
-    words = ["run", "params/toy.yaml", "-p", "lr", "1e-1", "-p", "size", "7", "--pages", "00", "--verbose"]
+    words = ["run", "params/toy.yaml", "-p", "rate", "1e-1", "-p", "size", "7", "--pages", "00", "--verbose"]
     assert main(words) == 0
     found = capsys.readouterr()
     assert "printed by the page" in found.err
@@ -102,8 +108,8 @@ def test_run_and_report(workbook: Path, capsys: pytest.CaptureFixture[str]):
 def test_sweep_lists_its_commands(capsys: pytest.CaptureFixture[str]):
     assert main(["sweep", "params/sweeps/x.yaml", "--list", "-p", "seed", "3"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "mmlib run params/sweeps/../toy.yaml -p lr 0.5 -p seed 3 --pages 00_first 01_second"
-    assert "-p lr 1.5" in second
+    assert first == "mmlib run params/sweeps/../toy.yaml -p rate 0.5 -p seed 3 --pages 00_first 01_second"
+    assert "-p rate 1.5" in second
     assert main(["sweep", "params/sweeps/x.yaml", "--slurm"]) == 0
     assert "#SBATCH --array=0-1" in capsys.readouterr().out
 

@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
 from ..kernels import neighbours as nearest
+from .pictures import Html
 from .spaces import Vectors, item_spaces
 from .theme import DASHES, SYMBOLS, array, axis_names, caption, colour, log_ticks, style
 
@@ -26,7 +27,7 @@ class FitLike(Protocol):
     def best_epoch(self) -> int: ...
 
 
-def curves(fits: FitLike | Mapping[str, FitLike], *, metric: str | None = None) -> go.Figure:
+def curves(fits: FitLike | Mapping[str, FitLike] | None, *, metric: str | None = None) -> go.Figure | Html:
     """Loss and validation metric by epoch; the kept epoch is marked with a star.
 
     What to look for: has the metric flattened out before the end, and does the loss still fall while the metric
@@ -35,11 +36,14 @@ def curves(fits: FitLike | Mapping[str, FitLike], *, metric: str | None = None) 
 
     Args:
         fits: one ``Fit`` or name -> ``Fit``; ``history`` has ``epoch``, ``loss``, ``loss/<term>``, ``valid/<metric>``.
+            ``None`` is said in words.
         metric: such as ``"recall@20"``; default: all of a single fit, the first of several.
 
     Raises:
         InputError: when no epoch was run, or the metric is not in a history.
     """
+    if fits is None:
+        return Html("<p>Nothing was trained here.</p>")
     named: Mapping[str, Any] = fits if isinstance(fits, Mapping) else {"": fits}
     if not named or any(len(fit.history) == 0 for fit in named.values()):
         raise InputError("There is nothing to draw: no epoch was run. Train for at least one epoch.")

@@ -19,6 +19,10 @@ from .paths import short
 START_TIMEOUT = 300  # seconds; many kernels that import PyTorch from one busy disk take long
 
 
+class LeftOut(InputError):
+    """A page has nothing to work on in this catalogue; the others go on."""
+
+
 class PageError(RuntimeError):
     """A page failed; the message names the error, the page, the cell and the log."""
 
@@ -36,7 +40,7 @@ def execute(
         echo: show the same on stderr while it runs.
 
     Raises:
-        InputError: what the page raised as InputError, with the same message.
+        InputError: what the page raised as InputError or LeftOut, with the same message.
         PageError: anything else: an error in a cell, a dead kernel, a page that stopped before its end.
     """
     papermill = _papermill()
@@ -58,8 +62,8 @@ def execute(
                 kernel_manager_class=_manager(sockets, env, log, started),
             )
         except papermill.PapermillExecutionError as error:
-            if error.ename == "InputError":
-                raise InputError(error.evalue) from None
+            if error.ename in (LeftOut.__name__, InputError.__name__):
+                raise (LeftOut if error.ename == LeftOut.__name__ else InputError)(error.evalue) from None
             raise PageError(f"{_failure(source.stem, error)}\n{where}") from None
         except DeadKernelError:
             raise PageError(

@@ -1,7 +1,12 @@
-"""Recommenders by their names, with the options that pages give to many of them and those of one alone."""
+"""Recommenders by name: those of ``mmlib.recommenders`` in small letters, and anybody's own as ``"my_models:Mine"``."""
 
+import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from .. import recommenders
@@ -10,20 +15,88 @@ from ..core.embeddings import Embeddings
 from ..core.errors import InputError, closest, one_of
 from ..core.features import Features
 from ..core.kept import keeping
+from ..training import Recommender
+from .paths import project
 from .searches import cached_search
 
-RECOMMENDERS: dict[str, Callable[..., Any]] = {one.lower(): getattr(recommenders, one) for one in recommenders.__all__}
-READ_IF_ASKED = ("itemknn",)  # on="content" is one of their options
-TUNED = ("bpr", "lightgcn", "mixgcf", "ngcf")  # their papers leave these open, so the pages' values hold for them
-LEFT_OPEN = ("layers", "candidates", "l2")
+RECOMMENDERS: dict[str, Any] = {name.lower(): getattr(recommenders, name) for name in recommenders.__all__}
+GIVEN = ("data", "features", "start")  # what a constructor takes beside options
 
 
-def reads_content(name: str, model_options: Mapping[str, Any] | None = None) -> bool:
+def model_class(name: str) -> Any:
+    """The recommender of a name; ``"module:Class"`` is imported from the project's folder, the parameter file's
+    (``MMLIB_MODELS``), the current one, or Python's path.
+
+    Raises:
+        InputError: for an unknown name, and where there is no such module or class, or it is no recommender.
+    """
+    if ":" not in name:
+        return RECOMMENDERS[one_of("recommender", name, RECOMMENDERS)]
+    module, _, wanted = name.partition(":")
+    if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module) or not wanted.isidentifier():
+        raise InputError(f'recommender = "{name}": write module:Class, such as my_models:Mine.')
+    folders = [project(), os.environ.get("MMLIB_MODELS"), Path.cwd()]
+    for folder in dict.fromkeys(str(folder) for folder in folders if folder):
+        if folder not in sys.path:
+            sys.path.append(folder)
+    try:
+        found = getattr(importlib.import_module(module), wanted, None)
+    except ImportError as error:
+        where = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder))
+        if error.name == module.split(".")[0]:
+            raise InputError(
+                f'recommender = "{name}": there is no module {module} in {where} or on Python\'s path.'
+            ) from None
+        raise InputError(f'recommender = "{name}": {module} cannot be imported: {error}.') from error
+    except Exception as error:
+        raise InputError(
+            f'recommender = "{name}": {module} cannot be imported: {type(error).__name__}: {error}'
+        ) from error
+    inside = vars(sys.modules[module])
+    classes = [key for key, one in inside.items() if inspect.isclass(one) and issubclass(one, Recommender)]
+    if found is None:
+        raise InputError(
+            f'recommender = "{name}": {module} has no {wanted}.{closest(wanted, classes)} '
+            f"Its recommenders: {', '.join(classes) or 'none'}."
+        )
+    if not inspect.isclass(found) or not issubclass(found, Recommender):
+        raise InputError(f'recommender = "{name}": {wanted} is no class made of mm.Recommender.')
+    return found
+
+
+def options_of(name: str, given: Mapping[str, Any] | None = None) -> dict[str, inspect.Parameter]:
+    """Every option of a recommender, those that it hands on to the backbone in ``given`` among them."""
+    known = dict(inspect.signature(model_class(name)).parameters)
+    if any(one.kind is one.VAR_KEYWORD for one in known.values()) and "backbone" in known:
+        named = str((given or {}).get("backbone", known["backbone"].default))
+        within = RECOMMENDERS.get("bpr" if named == "mf" else named, RECOMMENDERS["lightgcn"])
+        known = dict(inspect.signature(within).parameters) | known
+    return {key: one for key, one in known.items() if key not in GIVEN and one.kind is not one.VAR_KEYWORD}
+
+
+def takes_start(name: str) -> bool:
+    """Whether a recommender has ID vectors that may start from given ones."""
+    return "start" in inspect.signature(model_class(name)).parameters
+
+
+def reads_content(name: str, options: Mapping[str, Any] | None = None) -> bool:
     """Whether a recommender with these options needs features whatever it starts from."""
-    one_of("recommender", name, RECOMMENDERS)
-    if name in READ_IF_ASKED:
-        return (model_options or {}).get("on") == "content"
-    return "modalities" in inspect.signature(RECOMMENDERS[name]).parameters
+    if name == "itemknn":
+        return (options or {}).get("on") == "content"
+    known = inspect.signature(model_class(name)).parameters
+    return "features" in known if ":" in name else "modalities" in known
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """That a recommender has these options.
+
+    Raises:
+        InputError: with the closest name and all that it has.
+    """
+    known = options_of(name, options)
+    for option in options:
+        if option not in known:
+            raise InputError(f"{name} has no option {option!r}.{closest(option, known)} It has: {', '.join(known)}.")
 
 
 def recommender(
@@ -32,43 +105,23 @@ def recommender(
     features: Features | None = None,
     *,
     start: Embeddings | None = None,
-    model_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """A recommender by its name, see ``RECOMMENDERS``.
+    """A recommender by its name, such as ``"lightgcn"`` or ``"my_models:Mine"``.
 
     Args:
         start: vectors to start from; ``None``: random.
-        model_options: options of this model alone, each of which it must have.
-        options: what many models share, taken by those that have it; ``layers``, ``candidates`` and ``l2`` only by
-            those whose papers leave them open, since the others' values are part of the method.
+        options: of its constructor.
 
     Raises:
         InputError: for an unknown name or option, and for a start that the model cannot take.
     """
-    one_of("recommender", name, RECOMMENDERS)
-    known = inspect.signature(RECOMMENDERS[name]).parameters
-    own = dict(model_options or {})
-    if start is not None and "start" not in known:
+    made = model_class(name)
+    check_options(name, options)
+    if start is not None and not takes_start(name):
         raise InputError(f"{name} does not learn from vectors that it could start from; set start = 'random'.")
-    names = _options(known, own)
-    for option in own:
-        if option not in names:
-            raise InputError(
-                f"model_options: {name} has no option {option!r}.{closest(option, names)} It has: {', '.join(names)}."
-            )
-    shared = {key: value for key, value in options.items() if key in known and (name in TUNED or key not in LEFT_OPEN)}
-    given = {"start": start} if start is not None else {}
+    known = inspect.signature(made).parameters
+    given: dict[str, Any] = {"features": features} if "features" in known else {}
+    given |= {"start": start} if start is not None else {}
     with keeping(cached_search):
-        return RECOMMENDERS[name](data, features, **(shared | given | own))
-
-
-def _options(known: Mapping[str, inspect.Parameter], own: Mapping[str, Any]) -> list[str]:
-    """Names of all options: the model's own and, where it hands the rest on to a backbone, those of that."""
-    names = [one for one in known if one not in ("data", "features", "start")]
-    if any(one.kind is one.VAR_KEYWORD for one in known.values()):
-        named = str(own.get("backbone", known["backbone"].default))
-        within = RECOMMENDERS.get("bpr" if named == "mf" else named, RECOMMENDERS["lightgcn"])
-        more = inspect.signature(within).parameters
-        names += [one for one in more if one not in (*names, "data", "features", "start")]
-    return [one for one in names if known.get(one) is None or known[one].kind is not inspect.Parameter.VAR_KEYWORD]
+        return made(data, **given, **options)

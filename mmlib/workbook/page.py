@@ -1,24 +1,36 @@
-"""What a page does first, ``mm.begin``, and what it leaves behind, ``page.record``."""
+"""A page that is running: what it does first, ``mm.begin``, the steps that its parameters describe, and its record."""
 
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from ..core.errors import InputError
-from ..core.files import digest, read_json, whole, write_json
+from ..core.files import digest, read_json, write_json
+from .declaration import NOT_PARAMETERS, check
 from .environment import environment, one_line
-from .parameters import NOT_PARAMETERS, check, known_parameters, page_parameters
+from .kernel import LeftOut
+from .parameters import PAGES, STUDY, in_cell, known_parameters
 from .paths import notebooks, outputs, project, short
+from .record import record
 
 if TYPE_CHECKING:
+    from ..audit.report import Audit
+    from ..core.dataset import Dataset
+    from ..core.embeddings import Embeddings
+    from ..core.features import Features
+    from ..encoders import Clip
     from ..evaluation import Scores
+    from ..pretrainers import MMCPR
+    from ..training import Fit
 
-current: "Page | None" = None  # the page that runs in this process, once it has begun
+PAIRS = 20  # items with both image and text, the least that an encoder is tuned on
+ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
+SHARED = ("dim", "layers", "candidates", "l2", "start_scale", "start_centre")  # options that many recommenders have
+# what the workbook takes where papers leave it open
+OPEN: dict[str, Any] = {"lightgcn": {"layers": 2}, "mixgcf": {"layers": 2}, "ngcf": {"layers": 2, "l2": 1e-4}}
+TRAINING = ("epochs", "lr", "batch_size", "patience")
 _PLAIN = (str, int, float, bool, list, dict, tuple, type(None))
 
 
@@ -29,64 +41,192 @@ class Page:
     Args:
         name: such as ``"04_recommend"``.
         folder: the run's folder.
-        parameters: this page's parameters and their values.
+        parameters: what this page reads, and the values.
     """
 
     name: str
     folder: Path
     parameters: dict[str, Any] = field(default_factory=dict)
 
-    def record(self, *scores: "Scores", **found: Any) -> None:
-        """Keep what the page found, in ``pages/<page>.metrics.json`` and ``per_user.parquet`` of the run's folder.
+    def value(self, name: str) -> Any:
+        """The value of a parameter that this page reads."""
+        if name in self.parameters or self.name in PAGES:
+            return self.parameters[name]
+        return STUDY[name].default  # a page of somebody's own may read all
 
-        Several calls add up; the same name again replaces what it held.
+    def catalogue(self) -> "Dataset":
+        """The catalogue, read, cleaned and split; its audit goes into the run's report."""
+        from .read import load
 
-        Args:
-            scores: rankings, kept under their labels.
-            found: numbers, text, and lists and dicts of them, or ``Scores``, kept under the given name.
+        names = ("dataset", "split", "split_seed", "columns", "reader", "clean", "shop")
+        data = load(**{name: self.value(name) for name in names})
+        self.audit(data)
+        return data
+
+    def encoder(self, data: "Dataset") -> "tuple[Clip, Fit | None]":
+        """The encoder, and how its tuning on the catalogue's image-text pairs went (``None`` without tuning).
 
         Raises:
-            InputError: for anything else, NaN and infinity among it, with the name.
+            LeftOut: where the catalogue has too little content for it.
         """
-        found = {one.label: one for one in scores} | found
-        plain = {name: self._kept(name, value) for name, value in found.items()}
+        from .features import encoder
+
+        if lacks := self._lacks(data):
+            raise LeftOut(f"{self.name} is left out: {lacks}")
+        epochs, lr = self.value("encoder_epochs"), self.value("encoder_lr")
+        return encoder(data, self.value("encoder"), epochs=epochs, lr=lr)
+
+    def features(self, data: "Dataset", *, if_needed: bool = False) -> "Features | None":
+        """Vectors of all images, texts and training reviews.
+
+        Args:
+            if_needed: ``None`` where neither the start nor the recommender reads content.
+
+        Raises:
+            LeftOut: where the catalogue has too little content.
+        """
+        from .features import extract
+        from .named_models import reads_content
+
+        read = reads_content(self.value("recommender"), self.value("model_options")) if if_needed else True
+        if not read and self.starts_from(data) == "random":
+            return None
+        return extract(data, self.encoder(data)[0])
+
+    def mmcpr(self, data: "Dataset", features: "Features", **options: Any) -> "MMCPR":
+        """MMCPR as the parameters describe it, from the seed's initial weights; train it with ``page.pretraining``."""
+        import torch
+
+        from ..core.kept import keeping
+        from ..pretrainers import MMCPR
+        from .searches import cached_search
+
+        names = ("dim", "modalities", "cima_weight", "contrast", "neighbours")
+        torch.manual_seed(self.value("seed"))
+        with keeping(cached_search):
+            return MMCPR(data, features, **({name: self.value(name) for name in names} | options))
+
+    @property
+    def pretraining(self) -> dict[str, Any]:
+        """How MMCPR is trained: options of ``mm.fit``."""
+        made = {"epochs": self.value("pretrain_epochs"), "lr": self.value("pretrain_lr")}
+        made |= {name: self.value(name) for name in ("batch_size", "seed")}
+        return made | {"keep": "last", "patience": None, "metric": f"recall@{max(self.value('k'))}"}
+
+    def starts_from(self, data: "Dataset") -> str:
+        """The parameter ``start``, ``"auto"`` resolved: ``"mmcpr"`` where model and catalogue let it, else random."""
+        from .named_models import takes_start
+
+        asked = self.value("start")
+        if asked != "auto":
+            return str(asked)
+        return "mmcpr" if takes_start(self.value("recommender")) and not self._lacks(data) else "random"
+
+    def start(self, data: "Dataset", features: "Features | None") -> "Embeddings | None":
+        """What the recommender's ID vectors start from: ``None`` (random), the content's mean, or MMCPR's vectors."""
+        import torch
+
+        from ..pretrainers import content_mean
+        from .fit import fit
+
+        named = self.starts_from(data)
+        if named == "random":
+            if (lacks := self._lacks(data)) and self.value("start") == "auto":
+                self.note(f"The start is random: {lacks}")
+            return None
+        if features is None:
+            raise InputError(f'start = "{named}" needs features: give those of page.features(...).')
+        if named == "content":
+            torch.manual_seed(self.value("seed"))
+            return content_mean(data, features, dim=self.value("dim"))
+        options = {"cima_weight": ABLATIONS[named]} if named in ABLATIONS else {}
+        return fit(self.mmcpr(data, features, **options), **self.pretraining).embeddings
+
+    def recommender(
+        self, data: "Dataset", features: "Features | None" = None, *, start: "Embeddings | None" = None
+    ) -> Any:
+        """The recommender that the parameters describe, from the seed's initial weights.
+
+        Parameters that were given and that this model does not have are said, here and in the report.
+        """
+        import torch
+
+        from .named_models import options_of, recommender
+
+        name, own = self.value("recommender"), self.value("model_options")
+        given = {key: self.value(key) for key in SHARED if self.value(key) is not None}
+        known = options_of(name, own)
+        torch.manual_seed(self.value("seed"))
+        taken: dict[str, Any] = OPEN.get(name, {}) | {key: value for key, value in given.items() if key in known}
+        model = recommender(name, data, features, start=start, **(taken | own))
+        ignored = [key for key in SHARED if key not in known]
+        ignored += [] if any(True for _ in model.parameters()) else TRAINING
+        said = [f"{key} = {self.value(key)}" for key in ignored if self.value(key) != STUDY[key].default]
+        if said:
+            self.note(f"Without effect on {name}, which has no such option: {', '.join(said)}.")
+        return model
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How the recommender is trained: options of ``mm.fit``."""
+        made = {name: self.value(name) for name in (*TRAINING, "seed")}
+        return made | {"metric": f"recall@{max(self.value('k'))}", "candidates": self.parameters.get("ranked", "all")}
+
+    def scores(self, fit: Any, label: str = "", **options: Any) -> "Scores":
+        """The lists of a trained model, judged as the parameters say; ``options`` of ``mm.evaluate`` go before them.
+
+        Args:
+            label: by default the recommender and its start, such as ``"lightgcn from mmcpr"``.
+        """
+        from ..evaluation import evaluate
+
+        names = {"part": "part", "k": "k", "few": "few", "ranked": "candidates", "mask_valid": "mask_valid"}
+        judged = {option: self.parameters[name] for name, option in names.items() if name in self.parameters}
+        label = label or f"{self.value('recommender')} from {self.starts_from(fit.model.data)}"
+        return evaluate(fit, label=label, **(judged | options))
+
+    def audit(
+        self,
+        data: "Dataset",
+        *,
+        features: "Features | None" = None,
+        graphs: Mapping[str, Any] | Sequence[Any] = (),
+        context: int | None = None,
+    ) -> "Audit":
+        """Look for what voids or bends results, see ``audit.audit``; the report shows what all pages of a run found.
+
+        Args:
+            features, graphs: what models will read, if it is there yet.
+            context: tokens of a text that the encoder reads.
+        """
+        from .audits import audited, gathered
+
+        return gathered(audited(data, features, graphs, context), data, self.folder)
+
+    def record(self, *scores: "Scores", **found: Any) -> None:
+        """Keep what the page found, see ``record.record``; ``scores`` under their labels."""
+        record(self.folder, self.name, {one.label: one for one in scores} | found)
+
+    def note(self, text: str) -> None:
+        """Say something about this run, in the page's output and, once, in its report."""
         path = self.folder / "pages" / f"{self.name}.metrics.json"
-        write_json(path, (read_json(path) if path.exists() else {}) | plain)
+        before = read_json(path).get("notes", []) if path.exists() else []
+        print(text, flush=True)
+        self.record(notes=[*before, *([] if text in before else [text])])
 
-    def _kept(self, name: str, value: Any) -> Any:
-        if not _is_scores(value):
-            return _plain(name, value)
-        self._add_users(name, value)
-        means: dict[str, dict[str, Any]] = {}
-        for row in value.means().to_dict("records"):
-            numbers = {part: _finite(row[part]) for part in ("mean", "low", "high")}
-            means.setdefault(str(row["slice"]), {})[str(row["metric"])] = numbers | {"users": int(row["users"])}
-        self._add_lists(name, value)
-        return means
-
-    def _add_lists(self, label: str, scores: "Scores") -> None:
-        """What the lists are like (coverage, Gini, popularity), beside the per-user scores: ``lists.json``."""
-        path = self.folder / "lists.json"
-        rows = [
-            {"page": self.name, "label": label, "slice": str(row["slice"]), "metric": str(row["metric"])}
-            | {"value": _finite(row["value"])}
-            for row in scores.lists.to_dict("records")
-        ]
-        if rows:
-            old = read_json(path) if path.exists() else []
-            write_json(path, [one for one in old if (one["page"], one["label"]) != (self.name, label)] + rows)
-
-    def _add_users(self, label: str, scores: "Scores") -> None:
-        path = self.folder / "per_user.parquet"
-        table, about = scores.per_user.assign(page=self.name, label=label, model=scores.label), {}
-        if path.exists():
-            old = pd.read_parquet(path)
-            kept, about = old[(old["page"] != self.name) | (old["label"] != label)], old.attrs.get("about", {})
-            table = pd.concat([kept, table], ignore_index=True) if len(kept) else table
-        # which data, split and masks each ranking is of goes with it, as metadata of the file
-        table.attrs = {"about": about | {f"{self.name}/{label}": scores.about}}
-        with whole(path) as partial:
-            table.to_parquet(partial, index=False)
+    def _lacks(self, data: "Dataset") -> str:
+        """What the catalogue lacks for the encoder, and what to do about it; empty where it has enough."""
+        titles, texts, images = (data.items[name].astype(str).str.strip() != "" for name in ("title", "text", "image"))
+        written, pairs = int((titles | texts).sum()), int(((titles | texts) & images).sum())
+        if not written and not images.any():
+            return f"{data.name} has neither images nor texts. Bring a table of items with titles, texts or images."
+        if self.value("encoder_epochs") and pairs < PAIRS:
+            return (
+                f"{pairs} items of {data.name} have both an image and a text, and an encoder learns from at least "
+                f"{PAIRS} pairs. Bring more, or give a pre-trained encoder, such as -p encoder ViT-B-32/openai "
+                "-p encoder_epochs 0."
+            )
+        return ""
 
 
 def begin(page: str, variables: Mapping[str, Any]) -> Page:
@@ -101,52 +241,44 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
         variables: the page's ``globals()``.
 
     Raises:
-        InputError: for unknown names (with the closest known one) and wrong types.
+        InputError: for unknown names (with the closest known one), wrong types, values out of range, and values that
+            do not go together.
     """
-    source = notebooks() / f"{page}.py"
-    known = known_parameters(source.parent)
+    from .combinations import check_together
+
+    folder = notebooks()
+    in_cell(folder / f"{page}.py")  # says where there is no such page
+    known = known_parameters(folder)
     given = {name: value for name, value in variables.items() if _is_given(name, value)}
     if any(isinstance(value, Page) for value in variables.values()):
         given = {name: value for name, value in given.items() if name in known}
     given = check(given, known)
-    parameters = {name: given.get(name, one.default) for name, one in page_parameters(source).items()}
+    parameters = {name: given.get(name, one.default) for name, one in known_parameters(folder, [page]).items()}
+    if page not in PAGES:
+        parameters |= {name: value for name, value in given.items() if name in STUDY}
+    check_together(parameters)
+    if parameters.get("threads"):
+        import torch
+
+        torch.set_num_threads(parameters["threads"])
     named = os.environ.get("MMLIB_RUN")
-    folder = Path(named) if named else outputs() / "runs" / f"{page}-{digest(parameters)[:8]}"
-    if not named:
-        (folder / "audit.json").unlink(missing_ok=True)  # of an earlier run by hand; a study's pages add up
-    facts = environment(project() or source.parent)
-    write_json(folder / "env.json", facts)
-    print(f"{one_line(facts)} -> {short(folder)}", flush=True)
-    global current
-    current = Page(page, folder, parameters)
-    return current
+    where = Path(named) if named else outputs() / "runs" / f"{page}-{digest(parameters)[:8]}"
+    if not named:  # an earlier run by hand; a study's pages add up
+        (where / "audit.json").unlink(missing_ok=True)
+    facts = environment(project() or folder)
+    write_json(where / "env.json", facts)
+    print(f"{one_line(facts)} -> {short(where)}", flush=True)
+    return Page(page, where, parameters)
+
+
+def seed(value: int) -> None:
+    """Seed what models draw their initial weights from."""
+    import torch
+
+    torch.manual_seed(value)
 
 
 def _is_given(name: str, value: Any) -> bool:
     """Whether papermill may have injected it; ``-f FILE`` brings the file's ``about`` and ``pages`` too."""
     plain = name == name.lower() and not name.startswith("_") and isinstance(value, _PLAIN)
     return plain and name not in NOT_PARAMETERS
-
-
-def _is_scores(value: Any) -> "TypeGuard[Scores]":
-    return hasattr(value, "per_user") and hasattr(value, "means")
-
-
-def _plain(name: str, value: Any) -> Any:
-    """The value in JSON's terms: tuples as lists, NumPy and PyTorch scalars as numbers."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(f"{name}.{key}", one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(f"{name}[{place}]", one) for place, one in enumerate(value)]
-    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        value = value.item()
-    if value is not None and not isinstance(value, str | int | float | bool):
-        raise InputError(f"record({name}=...): {type(value).__name__} cannot be kept; give numbers, text or Scores.")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InputError(f"record({name}=...): the value is {value}. A diverged model? Lower its learning rate.")
-    return value
-
-
-def _finite(value: float) -> float | None:
-    """A lone user has no interval, an empty slice no mean: those are null."""
-    return float(value) if math.isfinite(value) else None

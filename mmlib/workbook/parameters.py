@@ -1,45 +1,120 @@
-"""The flat parameters: declared in each page's cell tagged ``parameters``, given in YAML files and on the command line.
+"""Every parameter of a study, declared once: type, default, the pages that read it, range, and what it is.
 
-A parameter means the same on every page, so one file serves a whole study. Names and types are checked before
-any work: papermill itself only logs a misspelt name and runs on.
+A parameter means the same on every page, so one file serves a whole study. A page's cell tagged ``parameters`` repeats
+the lines that its question turns on; papermill's ``-f`` and ``-p`` may give any other. A page that somebody adds may
+declare more in its own cell.
 """
 
-import ast
-import io
-import json
-import math
 import re
-import tokenize
-from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ..core.errors import InputError
+from .declaration import Parameter, declared_in
+from .paths import page_names
 
-from ..core.errors import InputError, closest
+PAGES = (
+    "00_quickstart",
+    "01_features",
+    "02_graphs",
+    "03_pretrain",
+    "04_recommend",
+    "05_alignment",
+    "07_compare",
+)
+STARTS = ("auto", "random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
+PART, SWEEP = "part", "sweep"  # by which a page is told which part judges, and which finished sweep it reads
+_DATA, _LEARN, _RANK = "00 01 02 03 04 05", "00 03 04 05", "00 04"
+_SEED = {"ge": 0, "le": 2**32 - 1}
 
-NOT_PARAMETERS = ("about", "pages")
-_TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
-_CELL = re.compile(r"# %%")
-_TAGGED = re.compile(r'# %%.*\btags=\[[^\]]*"parameters"')
+
+def _p(name: str, kind: str, default: Any, pages: str, said: str, **rules: Any) -> Parameter:
+    return Parameter(name, kind, default, said, tuple(page for page in PAGES if page[:2] in pages.split()), rules)
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One typed, commented assignment of a page's ``parameters`` cell.
-
-    Args:
-        name, type, default: as written; the type is the annotation's text, such as ``"list[int]"``.
-        help: the trailing comment.
-        page: the page that declares it.
-    """
-
-    name: str
-    type: str
-    default: Any
-    help: str
-    page: str
+# fmt: off
+_TABLE = (
+    _p("threads", "int", 0, _DATA, "threads that a page computes with, on which the last digits depend; 0: all cores",
+       ge=0, le=256),
+    # the catalogue
+    _p("dataset", "str", "toy", _DATA,
+       '"toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"', min_length=1),
+    _p("shop", "dict", {}, _DATA, 'options of the generated shop, such as {"users": 300, "picture_noise": 0.6}'),
+    _p("columns", "dict", {}, _DATA, "which column means what; empty: recognised by their usual names"),
+    _p("reader", "dict", {}, _DATA,
+       'options of the folder\'s reader, such as {"text": "micro", "core": 5} or {"on_bad": "skip"}'),
+    _p("clean", "list[str]", [], _DATA, 'steps before the split, such as ["unescape", "once", "rated=4", "core=5"]'),
+    _p("split", "str", "8:1:1", _DATA,
+       'at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...'),
+    _p("split_seed", "int", 0, _DATA, "seed of the split", **_SEED),
+    # features
+    _p("encoder", "str", "small", _DATA,
+       '"small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"', min_length=1),
+    _p("encoder_epochs", "int", 20, _DATA,
+       "passes over the catalogue's own image-text pairs; 0 keeps a pre-trained encoder", ge=0),
+    _p("encoder_lr", "float", 0.001, _DATA, "learning rate of the encoder", gt=0),
+    # graphs, and what to look at
+    _p("neighbours", "int", 10, "00 02 03 04 05",
+       "strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does", ge=0),
+    _p("nearest", "int", 10, "01 02", "neighbours a node in the content graphs", ge=1),
+    _p("item", "int | None", None, "01 02", "the item to look at closely; none: that with most interactions", ge=0),
+    # pre-training
+    _p("modalities", "str", "RTVG", _LEARN, "of MMCPR: any of R reviews, T text, V image, G graph", min_length=1),
+    _p("cima_weight", "float", 0.2, _LEARN, 'lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"', ge=0, le=1),
+    _p("contrast", "str", "softmax", _LEARN,
+       'eq. 11 as the paper describes it; "sigmoid": with a learnt bias; "printed": it pushes apart',
+       choices=("softmax", "sigmoid", "printed")),
+    _p("pretrain_epochs", "int", 30, _LEARN, "passes of MMCPR over the training interactions", ge=1),
+    _p("pretrain_lr", "float", 0.01, _LEARN, "learning rate of MMCPR; the paper tries 0.0001 to 0.01", gt=0),
+    # the recommender
+    _p("recommender", "str", "lightgcn", _RANK,
+       'one of mmlib.recommenders, such as "freedom"; or your own, "my_models:Mine"'),
+    _p("model_options", "dict", {}, _RANK,
+       'options of this recommender alone, such as {"neighbours": 20}; its docstring lists them'),
+    _p("start", "str", "auto", "04",
+       'of ID vectors: "random", "content", "mmcpr"...; "auto": "mmcpr" where it can be',
+       choices=STARTS),
+    _p("start_scale", "str", "xavier", _RANK,
+       '"keep" the pre-trained vectors\' length, or scale them to a random start\'s', choices=("keep", "xavier")),
+    _p("start_centre", "bool", True, _RANK, "take the mean vector out of the start"),
+    _p("layers", "int | None", None, _RANK,
+       "hops of the graph; none: 2 for LightGCN, MixGCF, NGCF, else the paper's", ge=0),
+    _p("candidates", "int | None", None, _RANK, "negatives that MixGCF mixes from, M; none: 16", ge=1),
+    _p("l2", "float | None", None, _RANK,
+       "weight of the L2 term; none: 0.0001 for BPR, LightGCN, MixGCF, NGCF, else the paper's", ge=0),
+    _p("lr", "float", 0.005, _RANK, "learning rate of the recommender", gt=0),
+    _p("batch_size", "int", 512, _LEARN,
+       "interactions a step; the papers take 2048 for catalogues a hundred times larger", ge=1),
+    _p("epochs", "int", 200, _RANK, "passes of the recommender over the training interactions, at most", ge=1),
+    _p("patience", "int", 20, _RANK, "stop after so many epochs without a better validation; 0 never does", ge=0),
+    _p("dim", "int", 64, _LEARN, "width of all vectors that score", ge=1, le=65536),
+    # judging
+    _p("k", "list[int]", [10, 20], _LEARN, "lengths of the recommended lists", min_length=1, each=1),
+    _p("few", "int", 5, "00 03 04", '"few purchases": items bought at most so often in the training part', ge=0),
+    _p("part", "str", "test", "04",
+       'the part that judges; "valid" while options are chosen, and test stays unread', choices=("test", "valid")),
+    _p("ranked", "str", "all", "04",
+       'the items that are ranked: "all", or only the "cold" ones, without training interactions',
+       choices=("all", "cold")),
+    _p("mask_valid", "bool", True, _RANK, "at test, leave validation items out of the candidates"),
+    _p("seed", "int", 0, _LEARN, "of initial weights, shuffling and negatives", **_SEED),
+    # comparing the runs of a sweep
+    _p("sweep", "str", "", "07",
+       'folder of a finished sweep, such as "outputs/sweeps/starts-bcce35cd"; empty: published figures alone'),
+    _p("by", "list[str]", [], "07", "parameters whose values make a method; empty: all that vary but the seeds"),
+    _p("only", "dict", {}, "07", 'keep the runs that have these values, such as {"epochs": 60}'),
+    _p("vary", "str", "", "07", "the parameter whose values are compared; empty: as the sweep says"),
+    _p("baseline", "str", "", "07", "the value of it that the others are compared with; empty: as the sweep says"),
+    _p("metric", "str", "recall@20", "07", "what the methods are compared by"),
+    _p("level", "float", 0.05, "07", "a difference is significant when its corrected p is below this", gt=0, lt=1),
+    _p("published_dataset", "str", "", "07", 'the catalogue\'s name in the registry, such as "Baby"; empty: list all'),
+    _p("published_protocol", "str", "", "07", "tag of the published figures to show; empty: none, only which exist"),
+    _p("mix_protocols", "bool", False, "07", "allow figures of different protocols in one list, each saying its own"),
+)
+# fmt: on
+STUDY: dict[str, Parameter] = {one.name: one for one in _TABLE}
 
 
 def is_seed(name: str) -> bool:
@@ -47,232 +122,58 @@ def is_seed(name: str) -> bool:
     return name == "seed" or name.endswith("_seed")
 
 
-def page_parameters(page: str | Path) -> dict[str, Parameter]:
-    """The parameters that a page (a ``.py`` file in percent format) declares, in their order.
+def in_cell(page: str | Path) -> dict[str, Parameter]:
+    """What a page (a ``.py`` file in percent format) declares in its cell tagged ``parameters``, in its order.
 
     Raises:
-        InputError: when the cell holds anything but ``name: type = literal  # help``, or there are two such cells.
+        InputError: when there is no such page, its cell holds anything else, or it has two such cells.
     """
     page = Path(page)
     try:
-        lines = page.read_text(encoding="utf-8").splitlines()
+        text = page.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"There is no page {page}.") from None
-    starts = [number for number, line in enumerate(lines) if _TAGGED.match(line)]
-    if not starts:
-        return {}
+    return dict(_in_cell(page, text))
+
+
+@lru_cache
+def _in_cell(page: Path, text: str) -> dict[str, Parameter]:
+    lines = text.splitlines()
+    starts = [number for number, line in enumerate(lines) if re.match(r'# %%.*\btags=\[[^\]]*"parameters"', line)]
     if len(starts) > 1:
         raise InputError(f"{page} has {len(starts)} cells tagged parameters; keep one.")
-    first = starts[0] + 1
-    last = next((number for number in range(first, len(lines)) if _CELL.match(lines[number])), len(lines))
-    source = "\n" * first + "\n".join(lines[first:last]) + "\n"  # line numbers as in the file
-    try:
-        body, comments = ast.parse(source).body, _comments(source)
-    except SyntaxError as error:
-        raise InputError(f"{page}, line {error.lineno}: {error.msg}.") from None
-    found: dict[str, Parameter] = {}
-    for node in body:
-        one = _parameter(node, page, comments)
-        if one.name in found:
-            raise InputError(f"{page}, line {node.lineno}: {one.name} is assigned twice.")
-        found[one.name] = one
-    return found
+    for first in (start + 1 for start in starts):
+        last = next((number for number in range(first, len(lines)) if lines[number].startswith("# %%")), len(lines))
+        return declared_in("\n".join(lines[first:last]) + "\n", page, first + 1)
+    return {}
 
 
 def known_parameters(folder: str | Path, pages: Iterable[str] | None = None) -> dict[str, Parameter]:
-    """The union over the pages of a folder (or those named), in reading order.
+    """The study's parameters and those that pages of a folder declare for themselves.
+
+    Args:
+        pages: only what these read, by name: of the study's parameters those that name the page, and all that its own
+            cell declares; by default everything.
 
     Raises:
-        InputError: when two pages give the same name another type or default.
+        InputError: when a page gives a name another type or default than the study or an earlier page.
     """
-    paths = sorted(Path(folder).glob("[0-9]*.py")) if pages is None else [Path(folder) / f"{name}.py" for name in pages]
-    known: dict[str, Parameter] = {}
-    for page in paths:
-        for name, one in page_parameters(page).items():
-            first = known.setdefault(name, one)
+    names = page_names(Path(folder)) if pages is None else list(pages)
+    known = {name: one for name, one in STUDY.items() if pages is None or set(one.pages) & set(names)}
+    for page in names:
+        for name, one in in_cell(Path(folder) / f"{page}.py").items():
+            first = STUDY.get(name) or known.get(name) or one
             if (first.type, repr(first.default)) != (one.type, repr(one.default)):
+                where = "for all pages" if name in STUDY else f"in {first.pages[0]}"
                 raise InputError(
-                    f"{name} is {first.type} = {first.default!r} in {first.page} but {one.type} = {one.default!r} "
-                    f"in {one.page}; a parameter means the same on every page."
+                    f"{name} is {first.type} = {first.default!r} {where} but {one.type} = {one.default!r} in {page}; a "
+                    "parameter means the same on every page. Write that line again, and give another value with -p or "
+                    "in a parameter file."
                 )
+            known.setdefault(name, first)
     return known
 
 
-def check(given: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
-    """The given values in the form of the declared types: an int for a float becomes a float, all else stays.
-
-    Raises:
-        InputError: with a line for each unknown name (and the closest known one) and each wrong type.
-    """
-    values, problems = {}, []
-    for name, value in given.items():
-        if name not in known:
-            problems.append(
-                f'There is no parameter "{name}".{closest(str(name), known)} `mmlib params` lists them all.'
-            )
-            continue
-        try:
-            values[name] = _fit(value, _kind(known[name].type))
-        except TypeError:
-            problems.append(_wrong(known[name], value))
-    if problems:
-        raise InputError("\n".join(problems))
-    return values
-
-
-def parse(given: Mapping[str, str], known: Mapping[str, Parameter]) -> dict[str, Any]:
-    """Values given as text (``-p name value``), read by the declared type; lists and dicts as JSON or YAML.
-
-    Raises:
-        InputError: as ``check``.
-    """
-    read = {name: _read(text, _kind(known[name].type)) if name in known else text for name, text in given.items()}
-    return check(read, known)
-
-
-def as_text(value: Any) -> str:
-    """The text that ``parse`` reads back as ``value``."""
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file.
-
-    Raises:
-        InputError: missing or broken file, a key given twice, or a number that YAML 1.1 turns into another
-            (``1:30`` into 90, ``012`` into 10).
-    """
-    try:
-        content = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Strict)
-    except (FileNotFoundError, IsADirectoryError):
-        raise InputError(f"There is no file {path}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
-    if content is not None and not isinstance(content, dict):
-        raise InputError(f"{path} holds a {type(content).__name__}; write one `name: value` a line.")
-    return content or {}
-
-
-class _Strict(yaml.SafeLoader):
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.value != "<<":
-                raise yaml.YAMLError(f"{key.value} is given twice (again on line {key.start_mark.line + 1}).")
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def construct_number(self, node: yaml.ScalarNode) -> int:
-        number = self.construct_yaml_int(node)
-        if re.match(r"[-+]?0\d|.*:", node.value):
-            raise yaml.YAMLError(
-                f"{node.value} (line {node.start_mark.line + 1}) is the number {number} to YAML 1.1. "
-                f'Put it in quotes if it is text: "{node.value}".'
-            )
-        return number
-
-
-_Strict.add_constructor("tag:yaml.org,2002:int", _Strict.construct_number)
-
-
-def _comments(source: str) -> dict[int, str]:
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {one.start[0]: one.string.lstrip("# ").strip() for one in tokens if one.type == tokenize.COMMENT}
-
-
-def _parameter(node: ast.stmt, page: Path, comments: Mapping[int, str]) -> Parameter:
-    where = f"{page}, line {node.lineno}"
-    if not (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value):
-        raise InputError(f"{where}: the parameters cell holds only lines such as `epochs: int = 60  # how long`.")
-    name, type_ = node.target.id, ast.unparse(node.annotation)
-    if name != name.lower() or name.startswith("_") or name in NOT_PARAMETERS:
-        raise InputError(f"{where}: {name} cannot be a parameter; use a lower-case name other than about and pages.")
-    try:
-        default = _fit(ast.literal_eval(node.value), _kind(type_))
-    except (TypeError, ValueError):
-        raise InputError(f"{where}: {name} = {ast.unparse(node.value)} is not a plain {type_}.") from None
-    help_ = comments.get(node.end_lineno or node.lineno) or comments.get(node.lineno, "")
-    return Parameter(name, type_, default, help_, page.stem)
-
-
-def _kind(annotation: str) -> ast.expr:
-    return ast.parse(annotation, mode="eval").body
-
-
-def _fit(value: Any, kind: ast.expr) -> Any:
-    """The value in the form of the annotation; TypeError when it does not fit."""
-    match kind:
-        case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-            try:
-                return _fit(value, left)
-            except TypeError:
-                return _fit(value, right)
-        case ast.Constant(value=None) if value is None:
-            return None
-        case ast.Subscript(value=ast.Name(id="list"), slice=inner):
-            return [_fit(one, inner) for one in _fit(value, ast.Name("list"))]
-        case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[_, inner])):
-            return {name: _fit(one, inner) for name, one in _fit(value, ast.Name("dict")).items()}
-        case ast.Name(id=name) if name in _TYPES:
-            if name == "float" and type(value) is int:
-                value = float(value)
-            if isinstance(value, bool) != (name == "bool") or not isinstance(value, _TYPES[name]):
-                raise TypeError
-            if isinstance(value, float) and not math.isfinite(value):
-                raise TypeError
-            return value
-    raise TypeError
-
-
-def _read(text: str, kind: ast.expr) -> Any:
-    """Text to a value by the annotation; the text itself where it cannot be read, for ``check`` to refuse."""
-    match kind:
-        case ast.BinOp(left=left, right=right):
-            value = _read(text, left)
-            return value if _fits(value, left) else _read(text, right)
-        case ast.Constant(value=None):
-            return None if text.lower() in ("none", "null") else text
-        case ast.Name(id="str"):
-            return text
-        case ast.Name(id="bool"):
-            return {"true": True, "false": False}.get(text.lower(), text)
-        case ast.Name(id="int" | "float" as name):
-            try:
-                return _TYPES[name](text)
-            except ValueError:
-                return text
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError:
-        try:
-            return yaml.load(text, Loader=_Strict)
-        except yaml.YAMLError:
-            return text
-
-
-def _fits(value: Any, kind: ast.expr) -> bool:
-    try:
-        _fit(value, kind)
-    except TypeError:
-        return False
-    return True
-
-
-def _wrong(one: Parameter, value: Any) -> str:
-    message = f"{one.name} must be {one.type}, not {value!r} ({type(value).__name__}).{_remedy(one, value)}"
-    return message + (f" It is: {one.help}." if one.help else "")
-
-
-def _remedy(one: Parameter, value: Any) -> str:
-    if isinstance(value, str) and ("float" in one.type or "int" in one.type):
-        number = re.fullmatch(r"([-+]?\d+)(\.\d*)?(?:[eE]([-+]?)(\d+))?", value)
-        if number and number[4]:
-            point = number[2] if number[2] and number[2] != "." else ".0"
-            written = f"{number[1]}{point}e{number[3] or '+'}{number[4]}"
-            return f" Write {written}: to YAML 1.1, {value} is text, as it lacks the point or the exponent's sign."
-        return " Write it without quotes." if number else ""
-    if one.type == "str" and not isinstance(value, list | dict):
-        return " Put it in quotes: YAML 1.1 reads yes, no, on, off, 8:1:1 and dates as other things than text."
-    if "int" in one.type and isinstance(value, bool):
-        return " Write a number: to YAML 1.1, yes, no, on and off are true and false."
-    return ""
+def reads(page: str, name: str, known: dict[str, Parameter]) -> bool:
+    """Whether a page reads a parameter; one that is not of the workbook may read all."""
+    return page not in PAGES or page in known[name].pages or name not in STUDY

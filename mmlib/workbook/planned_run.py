@@ -11,9 +11,10 @@ from typing import Any
 from ..core.errors import InputError, closest
 from ..core.files import digest
 from . import paths as places
-from .parameters import as_text, check, known_parameters, page_parameters, read_yaml
-
-SWEEP = "sweep"  # the parameter by which a page names the finished sweep that it reads
+from .combinations import check_together
+from .declaration import as_text, check
+from .parameters import PAGES, STUDY, SWEEP, in_cell, known_parameters
+from .yaml_file import read_yaml
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,13 @@ class Plan:
         return self.outputs / "runs" / self.id
 
     def page_values(self, page: str) -> dict[str, Any]:
-        """The given parameters that this page declares."""
-        declared = page_parameters(self.notebooks / f"{page}.py")
-        return {name: value for name, value in self.given.items() if name in declared}
+        """The given parameters that this page reads; a page of somebody's own may read all of the study's."""
+        own = in_cell(self.notebooks / f"{page}.py")
+        return {
+            name: value
+            for name, value in self.given.items()
+            if name in own or (name in STUDY and (page not in PAGES or page in STUDY[name].pages))
+        }
 
     def check_defaults(self) -> None:
         """Refuse to run what the pages no longer mean: what is not given has to be what it was when this was planned.
@@ -107,26 +112,29 @@ def plan(
         outputs, notebooks: folders, where not the usual ones.
 
     Raises:
-        InputError: for a missing file, unknown names, wrong types, unknown pages.
+        InputError: for a missing file, unknown names, wrong types, values out of range or that do not go together, and
+            unknown pages.
     """
     file = None if isinstance(params, Mapping) else Path(params)
     content = dict(params) if isinstance(params, Mapping) else read_yaml(params)
     folder = notebooks or places.notebooks()
     known = known_parameters(folder)
     about, wanted = content.pop("about", ""), content.pop("pages", None)
-    if not isinstance(about, str):
-        raise InputError("about: must be text; begin it with a letter or put it in quotes.")
     try:
-        values = check(content, known)
+        if not isinstance(about, str):
+            raise InputError("about: must be text; begin it with a letter or put it in quotes.")
+        values = check(content, known) | check(overrides or {}, known)
+        names = _pages(pages if pages is not None else wanted, places.page_names(folder))
+        if pages is None and wanted is None and not values.get(SWEEP):
+            names = tuple(name for name in names if SWEEP not in known_parameters(folder, [name]))
+        read = known_parameters(folder, names)
+        if set(names) - set(PAGES):
+            read |= {name: known[name] for name in values if name in STUDY}
+        used = {name: values.get(name, one.default) for name, one in read.items()}
+        check_together(used)
     except InputError as error:
         raise (InputError(f"{file}: {error}") if file else error) from None
-    values |= check(overrides or {}, known)
-    names = _pages(pages if pages is not None else wanted, places.page_names(folder))
-    if pages is None and wanted is None and not values.get(SWEEP):
-        names = tuple(name for name in names if SWEEP not in page_parameters(folder / f"{name}.py"))
-    defaults = {name: one.default for name, one in known_parameters(folder, names).items()}
-    used = defaults | {name: value for name, value in values.items() if name in defaults}
-    given = {name: value for name, value in used.items() if value != defaults[name]}
+    given = {name: value for name, value in used.items() if value != read[name].default}
     where = (outputs or places.outputs()).resolve()
     return Plan(file.stem if file else "run", about, file, names, given, used, folder.resolve(), where)
 
@@ -136,7 +144,7 @@ def _pages(wanted: Any, known: list[str]) -> tuple[str, ...]:
         return tuple(known)
     if not isinstance(wanted, list | tuple) or not wanted:
         raise InputError(f"pages must be a list such as [{known[0]}], not {wanted!r}.")
-    return tuple(_page(f"{one:02d}" if isinstance(one, int) else str(one), known) for one in wanted)
+    return tuple(dict.fromkeys(_page(f"{one:02d}" if type(one) is int else str(one), known) for one in wanted))
 
 
 def _page(wanted: str, known: list[str]) -> str:

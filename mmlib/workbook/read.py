@@ -2,11 +2,12 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from .. import splits
 from ..catalogues import bring, place
 from ..catalogues.formats import recognise
 from ..core.dataset import Dataset
@@ -120,3 +121,18 @@ def _images(folder: Path) -> Iterator[str]:
                 f"{folder} holds more than {MOST:,} files and folders, so it is no catalogue's own. Put the catalogue "
                 "into a folder of its own."
             )
+
+
+def load(
+    dataset: str = "toy",
+    *,
+    split: str = "8:1:1",
+    split_seed: int = 0,
+    columns: dict[str, Any] | None = None,
+    reader: dict[str, Any] | None = None,
+    clean: Sequence[str] = (),
+    shop: dict[str, Any] | None = None,
+) -> Dataset:
+    """A catalogue, read, cleaned and split; see ``catalogues.load``. What was read is kept until a file changes."""
+    splits.check(split)  # before any long work
+    return splits.by_name(read(str(dataset), columns=columns, reader=reader, clean=clean, shop=shop), split, split_seed)

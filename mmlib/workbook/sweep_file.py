@@ -1,33 +1,58 @@
 """A sweep's file, expanded into its runs in a stable order and checked in full."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from ..core.errors import InputError, closest
 from ..core.files import digest
-from .parameters import is_seed, page_parameters, read_yaml
+from .parameters import PAGES, PART, STUDY, is_seed, known_parameters
 from .planned_run import Plan, plan
+from .yaml_file import read_yaml
 
-_KEYS = ("about", "base", "pages", "fixed", "grid", "also", "skip", "choose", "compare")
-_COMPARE = ("vary", "baseline", "metric", "within", "label")
-_CHOOSE = ("over", "metric")
-PART = "part"  # the parameter by which a page is told which part judges
-_GIVEN = (
-    "dataset",
-    "columns",
-    "reader",
-    "clean",
-    "shop",
-    "split",
-    "ranked",
-    "mask_valid",
-    "k",
-    "few",
-    PART,
-)  # no options
+MOST = 20_000  # runs
+_NO_OPTIONS = ("dataset", "columns", "reader", "clean", "shop", "split", "ranked", "mask_valid", "k", "few", PART)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class _Grid(_Strict):
+    """``fixed``: parameters of all runs; ``grid``: name -> list of values, of which the last name varies fastest."""
+
+    fixed: dict[str, JsonValue] = {}
+    grid: dict[str, Annotated[list[JsonValue], Field(min_length=1)]] = {}
+
+
+class _Choose(_Strict):
+    over: Annotated[list[str], Field(min_length=1)]
+    metric: str | None = None
+
+
+class _Compare(_Strict):
+    vary: str = "start"
+    baseline: JsonValue = "random"
+    metric: str = "recall@20"
+    within: list[str] | None = None
+    label: str | None = None
+
+
+class _File(_Grid):
+    """What a sweep's file may hold; see :func:`read_sweep`."""
+
+    about: str = ""
+    base: str | None = None
+    pages: list[str | int] | None = None
+    also: list[_Grid] = []
+    skip: list[Annotated[dict[str, JsonValue], Field(min_length=1)]] = []
+    choose: _Choose | None = None
+    compare: _Compare | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +65,7 @@ class Sweep:
         base: what the base file holds.
         plans: one a run, in order, each different.
         varying: names of the parameters that differ between runs.
-        compare: what to compare on the index page (arguments of ``sweep.compare``), or empty.
+        compare: what to compare on the index page (see ``_Compare``), or empty.
         outputs: where results go.
         choose: ``over``, the parameters whose values are chosen, and ``metric``, what chooses (higher is better); or
             empty.
@@ -90,84 +115,32 @@ def read_sweep(
 
     Raises:
         InputError: for unknown keys and parameters, wrong types, a grid without values, a ``skip`` without effect, a
-            choice that cannot be made.
+            comparison or choice that cannot be made.
     """
-    path = Path(path)
-    content = read_yaml(path)
-    for key in content:
-        if key not in _KEYS:
-            raise InputError(f'{path}: a sweep has no key "{key}".{closest(str(key), _KEYS)} Keys: {", ".join(_KEYS)}.')
-    comparing = content.get("compare") or {}
-    if unknown := set(comparing) - set(_COMPARE):
-        raise InputError(f"{path}: compare: has no key {min(unknown)}; it has {', '.join(_COMPARE)}.")
-    base = path.parent / content["base"] if content.get("base") else None
-    inherited = read_yaml(base) if base else {}
-    combinations = list(_combinations(content, path))
-    for more in content.get("also") or []:
-        combinations += _combinations(more, path, content.get("fixed"), ("fixed", "grid"))
-    combinations = _without(combinations, content.get("skip") or [], path)
-    overriding = dict(overrides or {})
-    choose = _choice(content["choose"], comparing, overriding, path) if "choose" in content else {}
-    make = (content.get("pages"), outputs, notebooks)
-    plans = _plans(path, base, [values | overriding for values in combinations], *make)
-    varying = _varying(plans)
-    about = str(content.get("about") or "")
-    one = Sweep(path.stem, about, inherited, plans, varying, comparing, plans[0].outputs, choose)
-    if not choose:
-        return one
-    _check_choice(one, path)
-    on_valid = _plans(path, base, [values | overriding | {PART: "valid"} for values in combinations], *make)
-    return replace(one, plans=on_valid, judged=plans)
-
-
-def _plans(path: Path, base: Path | None, runs: list[dict[str, Any]], *make: Any) -> tuple[Plan, ...]:
-    plans: dict[str, Plan] = {}
-    for values in runs:
-        try:
-            one = plan(base or {}, values, *make)
-        except InputError as error:
-            raise InputError(f"{path}, run {values}: {error}") from None
-        plans.setdefault(one.id, one)
-    return tuple(plans.values())
-
-
-def _varying(plans: tuple[Plan, ...]) -> tuple[str, ...]:
-    names = dict.fromkeys(name for one in plans for name in one.parameters)
-    return tuple(name for name in names if len({repr(one.parameters.get(name)) for one in plans}) > 1)
-
-
-def _choice(choose: Any, compare: Mapping[str, Any], overriding: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """What ``choose`` says, with the metric that is compared where it names none; empty where nothing is left."""
-    if not isinstance(choose, Mapping) or not isinstance(choose.get("over"), list) or not choose["over"]:
-        raise InputError(f"{path}: choose: needs over, a list of parameters, such as {{over: [lr, l2]}}.")
-    if unknown := set(choose) - set(_CHOOSE):
-        raise InputError(f"{path}: choose: has no key {min(unknown)}; it has {', '.join(_CHOOSE)}.")
-    over = [name for name in choose["over"] if name not in overriding]
-    return {"metric": compare.get("metric", "recall@20")} | dict(choose) | {"over": over} if over else {}
-
-
-def _check_choice(one: Sweep, path: Path) -> None:
-    """That it can be made, and be fair: the values of a method need the same seeds."""
-    over, seeds = one.choose["over"], [name for name in one.varying if is_seed(name)]
-    for name in over:
-        if name not in one.varying:
-            known = ", ".join(one.varying)
-            raise InputError(f"{path}: choose: {name} does not vary; {known} do.{closest(str(name), one.varying)}")
-        if name in _GIVEN or is_seed(name):
-            raise InputError(f"{path}: choose: {name} is no option of a method, so it cannot be chosen for it.")
-        if name in (one.compare.get("vary"), *(one.compare.get("within") or ())):
-            raise InputError(f"{path}: choose: {name} is compared, so it cannot be chosen.")
-    for page in dict.fromkeys(page for each in one.plans for page in each.pages):
-        if PART not in page_parameters(one.plans[0].notebooks / f"{page}.py"):
-            raise InputError(
-                f"{path}: choose: {page} has no parameter {PART}, so it cannot leave the test part unread."
-            )
-    if any(each.parameters[PART] != "test" for each in one.plans):
-        raise InputError(f"{path}: choose: reads the validation part, then the test part; leave {PART} out.")
-    for method, tried in rivals(one).items():
-        drawn = [[[one.plans[run].parameters.get(name) for name in seeds] for run in runs] for runs in tried.values()]
-        if len({repr(sorted(each)) for each in drawn}) > 1:
-            raise InputError(f"{path}: choose: {method} has not the same seeds for each of {', '.join(tried)}.")
+    path, overriding = Path(path), dict(overrides or {})
+    try:
+        asked = _File.model_validate(read_yaml(path))
+        base = path.parent / asked.base if asked.base is not None else None
+        inherited = read_yaml(base) if base else {}
+        runs = [values | overriding for values in _combinations(asked)]
+        make = (asked.pages, outputs, notebooks)
+        plans = _plans(base, runs, *make)
+        compare = asked.compare.model_dump(exclude_unset=True) if asked.compare else {}
+        one = Sweep(path.stem, asked.about, inherited, plans, _varying(plans), compare, plans[0].outputs)
+        over = [name for name in asked.choose.over if name not in overriding] if asked.choose else []
+        if asked.choose and over:
+            metric = asked.choose.metric or (asked.compare or _Compare()).metric
+            one = replace(one, choose={"over": over, "metric": metric})
+            _check_choice(one)
+        if asked.compare and asked.compare.vary not in overriding:
+            _check_compare(one, asked.compare)
+        if not over:
+            return one
+        return replace(one, plans=_plans(base, [values | {PART: "valid"} for values in runs], *make), judged=plans)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_said(error)}") from None
+    except InputError as error:
+        raise InputError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from None
 
 
 def rivals(one: Sweep) -> dict[str, dict[str, list[int]]]:
@@ -184,31 +157,122 @@ def rivals(one: Sweep) -> dict[str, dict[str, list[int]]]:
     return found
 
 
-def _combinations(
-    part: Any, path: Path, fixed: Mapping[str, Any] | None = None, keys: Sequence[str] = _KEYS
-) -> list[dict[str, Any]]:
-    if not isinstance(part, Mapping):
-        raise InputError(f"{path}: also: holds {part!r}; each entry has the keys fixed and grid.")
-    own, grid = part.get("fixed") or {}, part.get("grid") or {}
-    if not isinstance(own, Mapping) or not isinstance(grid, Mapping):
-        raise InputError(f"{path}: fixed: and grid: hold one `name: value` a line.")
-    if unknown := set(part) - set(keys):
-        raise InputError(f"{path}: also: has the unknown key {min(unknown)}; each entry has the keys fixed and grid.")
-    for name, values in grid.items():
-        if not isinstance(values, list) or not values:
-            raise InputError(f"{path}: grid: {name}: must be a list of values, such as [1, 2], not {values!r}.")
-    every = itertools.product(*grid.values())
-    return [dict(fixed or {}) | dict(own) | dict(zip(grid, values)) for values in every]
-
-
-def _without(runs: list[dict[str, Any]], skip: Any, path: Path) -> list[dict[str, Any]]:
-    for rule in skip:
-        if not isinstance(rule, Mapping) or not rule:
-            raise InputError(f"{path}: skip: holds {rule!r}; each entry names parameters and their values.")
-        kept = [run for run in runs if any(name not in run or run[name] != value for name, value in rule.items())]
-        if len(kept) == len(runs):
-            raise InputError(f"{path}: skip: no run has {dict(rule)}.")
-        runs = kept
+def _combinations(asked: _File) -> list[dict[str, Any]]:
+    """The values of each run, but for those that are skipped."""
+    grids = [asked, *(more.model_copy(update={"fixed": asked.fixed | more.fixed}) for more in asked.also)]
+    if not asked.base and not any(each.grid or each.fixed for each in grids):
+        raise InputError("a sweep needs grid:, such as {seed: [0, 1, 2]}.")
+    for each in (asked, *asked.also):
+        if twice := each.fixed.keys() & each.grid.keys():
+            raise InputError(f"{min(twice)} is in fixed: and in grid:; leave one out.")
+    if (count := sum(math.prod(map(len, each.grid.values())) for each in grids)) > MOST:
+        raise InputError(f"grid: makes {count:,} runs; a sweep has at most {MOST:,}.")
+    runs = [each.fixed | dict(zip(each.grid, values)) for each in grids for values in _product(each.grid)]
+    for rule in asked.skip:
+        left = [run for run in runs if any(name not in run or run[name] != value for name, value in rule.items())]
+        if len(left) == len(runs):
+            raise InputError(f"skip: no run has {rule}.")
+        runs = left
     if not runs:
-        raise InputError(f"{path}: skip: leaves no run.")
+        raise InputError("skip: leaves no run.")
     return runs
+
+
+def _product(grid: Mapping[str, list[Any]]) -> Iterator[tuple[Any, ...]]:
+    return itertools.product(*grid.values())
+
+
+def _plans(base: Path | None, runs: list[dict[str, Any]], *make: Any) -> tuple[Plan, ...]:
+    plans: dict[str, Plan] = {}
+    for values in runs:
+        try:
+            one = plan(base or {}, values, *make)
+        except InputError as error:
+            raise InputError(f"run {values}: {error}") from None
+        plans.setdefault(digest(one.parameters, list(one.pages)), one)
+    return tuple(plans.values())
+
+
+def _varying(plans: tuple[Plan, ...]) -> tuple[str, ...]:
+    names = dict.fromkeys(name for one in plans for name in one.parameters)
+    return tuple(name for name in names if len({repr(one.parameters.get(name)) for one in plans}) > 1)
+
+
+def _check_compare(one: Sweep, asked: _Compare) -> None:
+    """That there will be something to compare."""
+    for name in (asked.vary, *(asked.within or ())):
+        if name not in one.varying:
+            raise InputError(f"compare: {name} does not vary.{_vary(one, name)}")
+    values = [each.parameters.get(asked.vary) for each in one.plans]
+    if not any(value == asked.baseline or str(asked.baseline).startswith(str(value)) for value in values):
+        have = ", ".join(dict.fromkeys(map(str, values)))
+        raise InputError(f"compare: no run has {asked.vary} = {asked.baseline}, the baseline; they have {have}.")
+    loose = [name for name in one.varying if name not in (asked.vary, "model_options") and not is_seed(name)]
+    if asked.within is not None and (loose := [name for name in loose if name not in asked.within]):
+        raise InputError(f"compare: {', '.join(loose)} varies too; add it to within, or leave within out.")
+    _check_metric(one, "compare", asked.metric)
+
+
+def _check_metric(one: Sweep, key: str, metric: str) -> None:
+    """That every run will have measured it; what pages of somebody's own record is not known before."""
+    from ..evaluation.metrics import METRICS
+
+    for each in one.plans:
+        known = [f"{name}@{k}" for name in METRICS for k in each.parameters.get("k", ())]
+        if set(each.pages) <= set(PAGES) and metric not in known:
+            raise InputError(
+                f"{key}: metric {metric} is nothing that the runs measure.{closest(metric, known)} "
+                f"They measure {', '.join(known)}."
+            )
+
+
+def _check_choice(one: Sweep) -> None:
+    """That it can be made, and be fair: the values of a method need the same seeds."""
+    over, seeds = one.choose["over"], [name for name in one.varying if is_seed(name)]
+    for name in over:
+        if name not in one.varying:
+            raise InputError(f"choose: {name} does not vary.{_vary(one, name)}")
+        if name in _NO_OPTIONS or is_seed(name):
+            raise InputError(f"choose: {name} is no option of a method, so it cannot be chosen for it.")
+        if name in (one.compare.get("vary"), *(one.compare.get("within") or ())):
+            raise InputError(f"choose: {name} is compared, so it cannot be chosen.")
+    for page in dict.fromkeys(page for each in one.plans for page in each.pages):
+        if PART not in known_parameters(one.plans[0].notebooks, [page]):
+            raise InputError(f"choose: {page} has no parameter {PART}, so it cannot leave the test part unread.")
+    if any(each.parameters[PART] != "test" for each in one.plans):
+        raise InputError(f"choose: reads the validation part, then the test part; leave {PART} out.")
+    for method, tried in rivals(one).items():
+        drawn = [[[one.plans[run].parameters.get(name) for name in seeds] for run in runs] for runs in tried.values()]
+        if len({repr(sorted(each)) for each in drawn}) > 1:
+            raise InputError(f"choose: {method} has not the same seeds for each of {', '.join(tried)}.")
+    _check_metric(one, "choose", one.choose["metric"])
+
+
+def _vary(one: Sweep, name: str) -> str:
+    known = [each for each in one.varying if not is_seed(each)]
+    return f"{closest(name, known) or closest(name, STUDY)} In this sweep {', '.join(known) or 'nothing'} varies."
+
+
+_FORMS = {
+    "about": "text",
+    "base": "the name of a file beside this one",
+    "pages": "a list, such as [04_recommend]",
+    "fixed": "one `name: value` a line",
+    "grid": "one `name: list of values` a line, such as seed: [0, 1, 2]",
+    "also": "a list, each entry with the keys fixed and grid",
+    "skip": "a list, each entry with names of parameters and their values",
+    "choose": "over, a list of parameters, and metric, such as {over: [lr, l2], metric: recall@20}",
+    "compare": "vary, baseline, metric, within (a list) and label, such as {vary: start, baseline: random}",
+}
+
+
+def _said(error: ValidationError) -> str:
+    """What is wrong with the file's form, in one line."""
+    first = error.errors(include_url=False)[0]
+    *where, key = [str(one) for one in first["loc"]]
+    if first["type"] in ("extra_forbidden", "invalid_key"):
+        inner: dict[str, type[_Strict]] = {"also": _Grid, "choose": _Choose, "compare": _Compare}
+        names = list(inner.get(where[0] if where else "", _File).model_fields)
+        place = f"{where[0]}:" if where else "a sweep"
+        return f'{place} has no key "{key}".{closest(key, names)} Keys: {", ".join(names)}.'
+    return f"{': '.join([*where, key])}: {str(first['input'])[:80]} cannot be; give {_FORMS[[*where, key][0]]}."

@@ -7,7 +7,7 @@ VALUES: list[tuple[str, str, str]] = [
     ("epochs", "x", "int"),
     ("epochs", "1.5", "int"),
     ("epochs", "", "int"),
-    ("epochs", "-1", "0"),
+    ("epochs", "-1", "at least"),
     ("epochs", "1e400", "int"),
     ("epochs", "true", "int"),
     ("epochs", "null", "int"),

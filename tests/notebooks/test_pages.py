@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mmlib.workbook.pages import KERNEL, notebook_text
-from mmlib.workbook.parameters import known_parameters, page_parameters
+from mmlib.workbook.parameters import STUDY, in_cell, known_parameters
 from mmlib.workbook.planned_run import plan
 from mmlib.workbook.sweep_file import read_sweep
 
@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
 PARAMS = sorted((ROOT / "params").glob("*.yaml"))
 SWEEPS = sorted((ROOT / "params" / "sweeps").glob("*.yaml"))
-MEDIAN, LONGEST = 5, 15
+MEDIAN, LONGEST = 5, 12
+WITH_OR_WITHOUT = "07_compare"  # shows a sweep, published figures, or both
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.While)
 
 
@@ -26,9 +27,8 @@ def cells(page: Path) -> list[dict]:
 
 
 def code(page: Path) -> list[str]:
-    """Sources of the code cells but for the parameters."""
-    found = [cell for cell in cells(page) if cell["cell_type"] == "code"]
-    return ["".join(cell["source"]) for cell in found if "parameters" not in cell["metadata"].get("tags", [])]
+    """Sources of the code cells, that with the parameters first."""
+    return ["".join(cell["source"]) for cell in cells(page) if cell["cell_type"] == "code"]
 
 
 def lines(source: str) -> int:
@@ -47,15 +47,23 @@ def problems(page: Path) -> list[str]:
     ]
     for tree in trees:
         found += [f"line {node.lineno} defines" for node in ast.walk(tree) if isinstance(node, DEFINITIONS)]
-    for tree in trees[1:]:
+    if page.stem != WITH_OR_WITHOUT:
+        found += [f"hides a result: {ast.unparse(node)}" for tree in trees for node in ast.walk(tree) if _hides(node)]
+    for tree in trees[2:]:
         imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
-        found += [f"imports {ast.unparse(node)} after the first code cell" for node in imports]
-    if f'mm.begin("{page.stem}", globals())' not in sources[0]:
-        found.append(f'the first code cell does not call mm.begin("{page.stem}", globals())')
-    if not page_parameters(page):
+        found += [f"imports {ast.unparse(node)} after the second code cell" for node in imports]
+    if f'mm.begin("{page.stem}", globals())' not in sources[1]:
+        found.append(f'the second code cell does not call mm.begin("{page.stem}", globals())')
+    declared = in_cell(page)
+    if not declared:
         found.append("there is no cell tagged parameters")
-    if any(not one.help for one in page_parameters(page).values()):
+    if any(not one.help for one in declared.values()):
         found.append("a parameter has no comment")
+    found += [
+        f"{one.line} is declared as {STUDY[name].line}"
+        for name, one in declared.items()
+        if name in STUDY and one.line != STUDY[name].line
+    ]
     if any("exit(" in source for source in sources):
         found.append("exits, which papermill takes for success")
     tags = {tag for cell in cells(page) for tag in cell["metadata"].get("tags", [])}
@@ -64,6 +72,11 @@ def problems(page: Path) -> list[str]:
     if cells(page)[0]["cell_type"] != "markdown" or not "".join(cells(page)[0]["source"]).startswith("# "):
         found.append("does not begin with a title")
     return found
+
+
+def _hides(node: ast.AST) -> bool:
+    """Whether it puts something else, or nothing, in the place of a result."""
+    return isinstance(node, ast.IfExp)
 
 
 def header(page: Path) -> str:
@@ -114,9 +127,8 @@ def test_a_sweep_file_says_what_it_is_and_is_right(path: Path):
     assert len(read_sweep(path, notebooks=ROOT / "notebooks").plans) > 1
 
 
-GOOD = (
-    '# ---\n{header}# ---\n\n# %% [markdown]\n# # Title\n\n# %% tags=["parameters"]\nk: int = 3  # how many\n\n# %%\n'
-)
+GOOD = '# ---\n{header}# ---\n\n# %% [markdown]\n# # Title\n\n# %% tags=["parameters"]\n'
+GOOD += "size: int = 3  # how many\n\n# %%\n"
 GOOD += 'import mmlib as mm\n\npage = mm.begin("00_made_up", globals())\n'
 
 
@@ -128,8 +140,9 @@ GOOD += 'import mmlib as mm\n\npage = mm.begin("00_made_up", globals())\n'
         ("# %%\nclass A:\n    pass\n", "line 1 defines"),
         ("# %%\nrows = sorted(rows, key=lambda row: row[0])\n", "line 1 defines"),
         ("# %%\nimport numpy as np\n", "imports import numpy as np"),
-        ("# %%\n" + "k += 1\n" * 16, "a code cell has 16 lines"),
-        (("# %%\n" + "k += 1\n" * 6) * 3, "the median code cell has 6"),
+        ("# %%\n" + "size += 1\n" * 13, "a code cell has 13 lines"),
+        (("# %%\n" + "size += 1\n" * 6) * 4, "the median code cell has 6"),
+        ("# %%\nshown = table if size else None\n", "hides a result: table if size else None"),
         ("# %%\nsys.exit(0)\n", "exits"),
         ('# %% tags=["raises-exception"]\n1 / 0\n', "goes on after an error"),
     ],
@@ -140,6 +153,21 @@ def test_the_rules_can_be_broken(tmp_path: Path, more: str, says: str | None):
     found = problems(page)
     assert header(page) == HEADER
     assert (not found) if says is None else any(says in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("seed: int = 0  # of initial weights, shuffling and negatives", None),
+        ("seed: int = 0  # of chance", "is declared as seed: int = 0  # of initial weights"),
+        ("seed: int = 1  # of initial weights, shuffling and negatives", "is declared as seed: int = 0"),
+        ("seed: float = 0.0  # of initial weights, shuffling and negatives", "is declared as seed: int = 0"),
+    ],
+)
+def test_a_line_that_departs_from_the_declaration_is_noticed(tmp_path: Path, line: str, says: str | None):
+    page = tmp_path / "00_made_up.py"
+    page.write_text(GOOD.format(header=HEADER).replace("size: int = 3  # how many", line))
+    assert (not problems(page)) if says is None else any(says in one for one in problems(page))
 
 
 def test_a_missing_begin_title_or_comment_is_noticed(tmp_path: Path):

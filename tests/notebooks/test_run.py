@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mmlib.core.files import read_json
-from mmlib.workbook.parameters import page_parameters
+from mmlib.workbook.parameters import in_cell
 from mmlib.workbook.run import RunResult, run
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def cells(result: RunResult, page: str) -> list[dict]:
 def pages() -> list[str]:
     """Those that a study runs; a page that reads a finished sweep has a test of its own."""
     found = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
-    return [page.stem for page in found if "sweep" not in page_parameters(page)]
+    return [page.stem for page in found if "sweep" not in in_cell(page)]
 
 
 def test_the_run_is_complete(result) -> None:

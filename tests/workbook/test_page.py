@@ -49,7 +49,7 @@ def test_outputs_outside_a_project_are_below_the_current_folder(workbook: Path, 
 def test_begin_by_hand(workbook: Path, capsys: pytest.CaptureFixture[str]):
     variables = {"size": 4, "names": ["b"], "_i1": "x", "In": ["x"], "Path": Path, "np": np}
     page = begin("00_first", variables)
-    assert page.parameters == {"size": 4, "lr": 0.1, "mode": "ok", "seed": 0}
+    assert page.parameters == {"size": 4, "rate": 0.1, "mode": "ok", "seed": 0}
     assert page.folder.parent == workbook / "outputs" / "runs"
     assert page.folder.name.startswith("00_first-")
     assert begin("00_first", {"size": 4}).folder == page.folder
@@ -71,8 +71,8 @@ def test_begin_in_a_run(workbook: Path, monkeypatch: pytest.MonkeyPatch):
 def test_begin_refuses_what_papermill_would_let_through(workbook: Path):
     with pytest.raises(InputError, match=r'no parameter "sizes". Did you mean "size"'):
         begin("00_first", {"size": 3, "sizes": 4})
-    with pytest.raises(InputError, match="lr must be float, not '1e-3'"):
-        begin("00_first", {"lr": "1e-3"})
+    with pytest.raises(InputError, match="rate must be float, not '1e-3'"):
+        begin("00_first", {"rate": "1e-3"})
     with pytest.raises(InputError, match="There is no page"):
         begin("00_fist", {})
     assert not (workbook / "outputs").exists()
@@ -81,7 +81,7 @@ def test_begin_refuses_what_papermill_would_let_through(workbook: Path):
 def test_begin_again_in_the_same_kernel_lets_the_pages_own_variables_be(workbook: Path):
     variables = {"size": 3}
     variables["page"] = begin("00_first", variables)
-    variables["options"] = {"lr": 1}
+    variables["options"] = {"rate": 1}
     assert begin("00_first", variables).parameters["size"] == 3
     with pytest.raises(InputError, match="size must be int"):
         begin("00_first", variables | {"size": "3"})

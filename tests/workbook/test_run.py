@@ -44,7 +44,7 @@ def test_a_run_from_start_to_report(
     }  # fmt: skip
     kept = json.loads((done.folder / "metrics.json").read_text())
     assert set(kept) >= {"parameters", "pages", "metrics", "seconds"}
-    assert kept["parameters"] == {"size": 5, "lr": 0.1, "mode": "ok", "seed": 2, "names": ["x", "y"]}
+    assert kept["parameters"] == {"size": 5, "rate": 0.1, "mode": "ok", "seed": 2, "names": ["x", "y"]}
     assert list(kept["pages"]) == ["00_first", "01_second"]
     times = {name: (done.folder / name).stat().st_mtime_ns for name in left}
     assert max(times, key=lambda name: times[name]) == "metrics.json"

@@ -17,21 +17,21 @@ from .tiny import make
 SWEEP = """\
 base: ../toy.yaml
 pages: ["00"]
-grid: {size: [1, 2], lr: [0.4, 0.3], seed: [0, 1]}
-also: [{fixed: {size: 2, lr: 0.35, names: [b]}, grid: {seed: [0, 1]}}]
-choose: {over: [lr, names], metric: total}
+grid: {size: [1, 2], rate: [0.4, 0.3], seed: [0, 1]}
+also: [{fixed: {size: 2, rate: 0.35, names: [b]}, grid: {seed: [0, 1]}}]
+choose: {over: [rate, names], metric: total}
 """
 
 
 @pytest.fixture
 def workbook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Its page's number is size * lr + seed; on the validation part a rate above .35 loses 5."""
+    """Its page's number is size * rate + seed; on the validation part a rate above .35 loses 5."""
     folder = make(tmp_path)
     page = folder / "notebooks" / "00_first.py"
     seed = "seed: int = 0  # of nothing\n"
     more = 'part: str = "test"  # who judges\nnames: list[str] = ["a"]  # what to call them\n'
     text = page.read_text().replace(seed, seed + more)
-    page.write_text(text.replace("+ seed, 6)", '+ seed - 5 * (part == "valid" and lr > 0.35), 6)'))
+    page.write_text(text.replace("+ seed, 6)", '+ seed - 5 * (part == "valid" and rate > 0.35), 6)'))
     pair(folder / "notebooks")
     monkeypatch.chdir(folder)
     return folder
@@ -46,7 +46,7 @@ def read(workbook: Path, text: str, **overrides: object) -> Sweep:
 def pretend(one: Sweep, totals: dict[str, float | str | None]) -> None:
     """Let runs be done without running them: the totals by rate, those of seed 1 higher by 10."""
     for each in one.plans:
-        total = totals[str(each.parameters["lr"])]
+        total = totals[str(each.parameters["rate"])]
         total = total + 10 * each.parameters["seed"] if isinstance(total, float) else total
         write_json(each.folder / "metrics.json", {"metrics": {"00_first": {"total": total}}, "seconds": 1.0})
 
@@ -64,15 +64,15 @@ def test_the_best_on_validation_are_judged_on_test(workbook: Path, capsys: pytes
     assert folder.name.startswith("x-")
     assert "valid" not in folder.name
     table = pd.read_parquet(folder / "runs.parquet")
-    assert table[["size", "lr", "seed", "status"]].to_numpy().tolist() == [
-        [size, lr, seed, "done"] for size, lr in ((1, 0.3), (2, 0.35)) for seed in (0, 1)
+    assert table[["size", "rate", "seed", "status"]].to_numpy().tolist() == [
+        [size, rate, seed, "done"] for size, rate in ((1, 0.3), (2, 0.35)) for seed in (0, 1)
     ]  # .4 is better on the test part, but not on validation
     assert {run["parameters"]["part"] for run in judged["runs"]} == {"test"}
     assert judged["varying"] == ["size", "seed"]  # so that what is compared does not stumble over the rate
     assert [row["chosen"] for row in judged["tried"]] == [False, True, False, False, True]
     assert [row["total"] for row in judged["tried"]] == pytest.approx([-4.1, 0.8, -3.7, 1.1, 1.2])
     index = (folder / "index.html").read_text()
-    assert "The best may lie beyond: 1: lr 0.3 is the smallest tried." in index
+    assert "The best may lie beyond: 1: rate 0.3 is the smallest tried." in index
     assert "chosen on the validation part, by the mean total of 10 runs" in index
     assert "<b>0.8000</b>" in index
     assert f'href="../{one.id}/index.html"' in index
@@ -87,7 +87,7 @@ def test_the_best_on_validation_are_judged_on_test(workbook: Path, capsys: pytes
 
 
 def test_nothing_is_judged_before_all_is_done_on_validation(workbook: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = "pages: ['00']\ngrid: {lr: [0.1, 0.2], mode: [ok, bad]}\nchoose: {over: [lr], metric: total}\n"
+    text = "pages: ['00']\ngrid: {rate: [0.1, 0.2], mode: [ok, bad]}\nchoose: {over: [rate], metric: total}\n"
     one = read(workbook, text)
     assert main(["sweep", "params/sweeps/x.yaml", "--jobs", "2"]) == 1
     out = capsys.readouterr().out
@@ -100,11 +100,11 @@ def test_nothing_is_judged_before_all_is_done_on_validation(workbook: Path, caps
 
 
 def test_the_mean_over_seeds_chooses_and_the_first_of_equals(workbook: Path) -> None:
-    text = "pages: ['00']\ngrid: {seed: [0, 1], lr: [0.1, 0.2, 0.3]}\nchoose: {over: [lr], metric: total}\n"
+    text = "pages: ['00']\ngrid: {seed: [0, 1], rate: [0.1, 0.2, 0.3]}\nchoose: {over: [rate], metric: total}\n"
     one = read(workbook, text)
     pretend(one, {"0.1": 1.0, "0.2": 2.0, "0.3": 2.0})
     found = chosen(one)
-    assert [(each.parameters["lr"], each.parameters["seed"]) for each in found.plans] == [(0.2, 0), (0.2, 1)]
+    assert [(each.parameters["rate"], each.parameters["seed"]) for each in found.plans] == [(0.2, 0), (0.2, 1)]
     assert [row["total"] for row in found.tried] == [6.0, 7.0, 7.0]
     again = chosen(read(workbook, text.replace(", 0.3]", "]")))
     assert [each.id for each in again.plans] == [each.id for each in found.plans]
@@ -116,41 +116,44 @@ def test_the_mean_over_seeds_chooses_and_the_first_of_equals(workbook: Path) -> 
 
 
 def test_chosen_numbers_at_the_edge_of_what_was_tried() -> None:
-    def row(name: str, lr: float, options: dict, chosen: bool = False) -> dict:
-        return {"recommender": name, "lr": lr, "model_options": options, "runs": 1, "total": 1.0, "chosen": chosen}
+    def row(name: str, rate: float, options: dict, chosen: bool = False) -> dict:
+        return {"recommender": name, "rate": rate, "model_options": options, "runs": 1, "total": 1.0, "chosen": chosen}
 
     tried = [row("ease", 0.1, {"ridge": ridge}, ridge == 30) for ridge in (10, 20, 30)]
-    tried += [row("bpr", lr, {}, lr == 0.2) for lr in (0.1, 0.2, 0.3)]
-    assert edges(tried, ["lr", "model_options"]) == ["ease: ridge 30 is the largest tried"]
+    tried += [row("bpr", rate, {}, rate == 0.2) for rate in (0.1, 0.2, 0.3)]
+    assert edges(tried, ["rate", "model_options"]) == ["ease: ridge 30 is the largest tried"]
     tried[1]["chosen"], tried[2]["chosen"], tried[3]["chosen"], tried[4]["chosen"] = True, False, True, False
-    assert edges(tried, ["lr", "model_options"]) == ["bpr: lr 0.1 is the smallest tried"]
+    assert edges(tried, ["rate", "model_options"]) == ["bpr: rate 0.1 is the smallest tried"]
 
 
 def test_what_the_command_line_sets_is_not_chosen(workbook: Path) -> None:
-    text = "pages: ['00']\ngrid: {size: [1, 2], lr: [0.1, 0.2]}\nchoose: {over: [lr, size]}\n"
-    assert read(workbook, text, lr=0.3).choose["over"] == ["size"]
-    one = read(workbook, text, lr=0.3, size=4)
+    text = "pages: ['00']\ngrid: {size: [1, 2], rate: [0.1, 0.2]}\nchoose: {over: [rate, size]}\n"
+    assert read(workbook, text, rate=0.3).choose["over"] == ["size"]
+    one = read(workbook, text, rate=0.3, size=4)
     assert (one.choose, one.judged, [each.parameters["part"] for each in one.plans]) == ({}, (), ["test"])
 
 
 @pytest.mark.parametrize(
     ("choose", "says"),
     [
-        ("choose: [lr]", "choose: needs over, a list of parameters"),
-        ("choose: {}", "choose: needs over, a list of parameters"),
-        ("choose: {over: lr}", "choose: needs over, a list of parameters"),
-        ("choose: {over: [lr], metrc: total}", "choose: has no key metrc; it has over, metric"),
-        ("choose: {over: [mode]}", "choose: mode does not vary; size, lr do"),
-        ("choose: {over: [lr]}\ncompare: {vary: lr}", "choose: lr is compared"),
-        ("choose: {over: [lr]}\ncompare: {vary: size, within: [lr]}", "choose: lr is compared"),
-        ("choose: {over: [lr, seed]}\nalso: [{grid: {seed: [1, 2]}}]", "choose: seed is no option of a method"),
-        ("choose: {over: [lr]}\nfixed: {part: valid}", "leave part out"),
+        ("choose: [rate]", "cannot be; give over, a list of parameters"),
+        ("choose: {}", "choose: over: {} cannot be; give over, a list"),
+        ("choose: {over: rate}", "choose: over: rate cannot be; give over, a list"),
+        ("choose: {over: [rate], metrc: total}", 'choose: has no key "metrc". Did you mean "metric"'),
+        ("choose: {over: [mode]}", "choose: mode does not vary.*In this sweep size, rate varies"),
+        ("choose: {over: [rate]}\ncompare: {vary: rate}", "choose: rate is compared"),
+        ("choose: {over: [rate]}\ncompare: {vary: size, within: [rate]}", "choose: rate is compared"),
+        ("choose: {over: [rate, seed]}\nalso: [{grid: {seed: [1, 2]}}]", "choose: seed is no option of a method"),
+        ("choose: {over: [rate]}\nfixed: {part: valid}", "leave part out"),
         ('choose: {over: [size]}\npages: ["00", "01"]', "01_second has no parameter part"),
-        ("choose: {over: [lr]}\nalso: [{fixed: {size: 1, lr: 0.1, seed: 1}}]", "has not the same seeds for each of"),
-        ("also: [{fixed: {size: 3}, choose: {over: [lr]}}]", "also: has the unknown key choose"),
+        (
+            "choose: {over: [rate]}\nalso: [{fixed: {size: 1, rate: 0.1, seed: 1}}]",
+            "has not the same seeds for each of",
+        ),
+        ("also: [{fixed: {size: 3}, choose: {over: [rate]}}]", 'also: has no key "choose"'),
     ],
 )
 def test_a_choice_that_cannot_be_made_is_refused(workbook: Path, choose: str, says: str) -> None:
     pages = "" if "pages" in choose else "pages: ['00']\n"
     with pytest.raises(InputError, match=says):
-        read(workbook, f"{pages}grid: {{size: [1, 2], lr: [0.1, 0.2]}}\n{choose}\n")
+        read(workbook, f"{pages}grid: {{size: [1, 2], rate: [0.1, 0.2]}}\n{choose}\n")

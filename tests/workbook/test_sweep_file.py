@@ -25,8 +25,8 @@ def shown(one: Sweep, *names: str) -> list[tuple]:
 
 
 def test_the_last_name_varies_fastest(workbook: Path):
-    one = read(workbook, "base: ../toy.yaml\nfixed: {lr: 1}\ngrid: {seed: [1, 0], mode: [ok, bad]}\n")
-    assert shown(one, "size", "lr", "seed", "mode") == [
+    one = read(workbook, "base: ../toy.yaml\nfixed: {rate: 1}\ngrid: {seed: [1, 0], mode: [ok, bad]}\n")
+    assert shown(one, "size", "rate", "seed", "mode") == [
         (5, 1.0, 1, "ok"), (5, 1.0, 1, "bad"), (5, 1.0, 0, "ok"), (5, 1.0, 0, "bad")
     ]  # fmt: skip
     assert one.varying == ("mode", "seed")
@@ -37,7 +37,7 @@ def test_the_last_name_varies_fastest(workbook: Path):
 
 def test_also_skip_and_runs_given_twice(workbook: Path):
     text = """
-    fixed: {lr: 1.0}
+    fixed: {rate: 1.0}
     grid: {size: [1, 2], seed: [0, 1]}
     also:
       - {fixed: {size: 3}, grid: {seed: [0]}}
@@ -45,7 +45,7 @@ def test_also_skip_and_runs_given_twice(workbook: Path):
     skip:
       - {size: 2, seed: 1}
     """
-    assert shown(read(workbook, text), "size", "seed", "lr") == [(1, 0, 1.0), (1, 1, 1.0), (2, 0, 1.0), (3, 0, 1.0)]
+    assert shown(read(workbook, text), "size", "seed", "rate") == [(1, 0, 1.0), (1, 1, 1.0), (2, 0, 1.0), (3, 0, 1.0)]
 
 
 def test_no_grid_is_one_run_and_overrides_win(workbook: Path):
@@ -65,17 +65,17 @@ def test_pages_of_the_sweep_and_of_the_base(workbook: Path):
         ("size: 3", 'no key "size"'),
         ("grid: {sice: [1]}", 'Did you mean "size"'),
         ("grid: {size: [1, 2, x]}", "'size': 'x'}: size must be int"),
-        ("grid: {size: 3}", r"grid: size: must be a list of values"),
-        ("grid: {size: []}", "must be a list of values"),
-        ("grid: [size]", "hold one `name: value` a line"),
-        ("also: [3]", "each entry has the keys fixed and grid"),
-        ("also: [{size: 3}]", "unknown key size"),
+        ("grid: {size: 3}", r"grid: size: 3 cannot be; give one `name: list of values`"),
+        ("grid: {size: []}", r"grid: size: \[\] cannot be; give one `name: list of values`"),
+        ("grid: [size]", r"grid: \['size'\] cannot be"),
+        ("also: [3]", "also: 0: 3 cannot be; give a list, each entry with the keys fixed and grid"),
+        ("also: [{size: 3}]", 'also: has no key "size"'),
         ("grid: {size: [1]}\nskip: [{size: 2}]", "skip: no run has"),
         ("grid: {size: [1]}\nskip: [{size: 1}]", "leaves no run"),
-        ("grid: {size: [1]}\nskip: [3]", "skip: holds 3"),
+        ("grid: {size: [1]}\nskip: [3]", "skip: 0: 3 cannot be"),
         ("base: none.yaml", "There is no file .*none.yaml"),
         ("grid: {size: [1]}\npages: ['07']", 'no page "07"'),
-        ("grid: {size: [1]}\ncompare: {varies: size}", "compare: has no key varies"),
+        ("grid: {size: [1]}\ncompare: {varies: size}", 'compare: has no key "varies". Did you mean "vary"'),
     ],
 )
 def test_a_wrong_file_is_refused(workbook: Path, text: str, says: str):

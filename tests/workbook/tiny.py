@@ -36,7 +36,7 @@ page = begin("{name}", globals())
 FIRST = """\
 # %% tags=["parameters"]
 size: int = 3  # how large
-lr: float = 0.1  # how fast
+rate: float = 0.1  # how fast
 mode: str = "ok"  # what happens: "ok", "bad", "input", "die", "exit" or "wait"
 seed: int = 0  # of nothing
 
@@ -58,7 +58,7 @@ while mode == "wait" and not Path("gate").exists():
 # %%
 print("printed by the page")
 threads, price = os.environ.get("OMP_NUM_THREADS", ""), os.environ.get("PRICE", "")
-page.record(total=round(size * lr + seed, 6), python=sys.executable, threads=threads, price=price)
+page.record(total=round(size * rate + seed, 6), python=sys.executable, threads=threads, price=price)
 """
 SECOND = """\
 # %% tags=["parameters"]
