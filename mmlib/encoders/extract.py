@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -29,7 +28,7 @@ from .windows import pool, windows
 FORMAT = 1  # raised when the same rows give other vectors or another file layout
 SHARD = 1024  # rows that are written together
 
-Source = Path | str | None  # a picture, a text, or nothing
+Source = Path | str | None  # an image, a text, or nothing
 Prepared = tuple[Tensor, Tensor] | str | None  # windows [w, ...] and their weights [w]; why there are none; nothing
 
 
@@ -42,18 +41,18 @@ def extract(
     folder: str | Path | None = None,
     precision: str = "auto",
 ) -> Features:
-    """Encode a catalogue's pictures, texts and training reviews.
+    """Encode a catalogue's images, texts and training reviews.
 
     Every vector is float32 and of length 1. Threads decode and tokenise ahead of the model, in bounded memory. An
     item's text is its title and its description; text longer than the encoder's context is pooled over windows
-    (``words``). Where a picture or a text is missing or broken the row is zero and ``present`` is ``False``; a
-    modality that no item has is left out. Broken pictures are listed in ``about["problems"]``, each with ``item``
+    (``windows``). Where an image or a text is missing or broken the row is zero and ``present`` is ``False``; a
+    modality that no item has is left out. Broken images are listed in ``about["problems"]``, each with ``item``
     (its id), ``path`` and ``reason``, and counted in one printed line.
 
     Args:
         data: split, if it has reviews: only those of the training part are encoded.
         encoder: from ``load``, on the device to use.
-        batch_size: pictures, or windows of text, at once.
+        batch_size: images, or windows of text, at once.
         workers: threads; ``None``: as many as there are processors, at most 16.
         folder: where finished shards of 1,024 rows are kept, each whole or absent. A run that was killed continues
             there, with the same result bit for bit on the CPU. A shard is used again only for the same encoder,
@@ -62,8 +61,8 @@ def extract(
             ``"bf16"`` or ``"fp16"``.
 
     Raises:
-        InputError: when the encoder gives NaN (names modality and row), when not one picture can be read, and when
-            the catalogue has neither pictures nor texts.
+        InputError: when the encoder gives NaN (names modality and row), when not one image can be read, and when the
+            catalogue has neither images nor texts.
     """
     if batch_size < 1 or (workers or 1) < 1:
         raise InputError(f"batch_size = {batch_size} and workers = {workers} must be at least 1.")
@@ -72,28 +71,27 @@ def extract(
     key = digest(FORMAT, SHARD, {name: about[name] for name in ("checkpoint", "preprocessing", "precision")})
     if folder:
         write_json(Path(folder) / "manifest.json", {"key": key, "rows in a shard": SHARD, "about": about})
-    workers = workers or min(16, os.cpu_count() or 1)
     run = _Run(encoder, key, batch_size, workers, Path(folder) if folder else None, precision)
     items, reviews = [f"item {name}" for name in data.items["id"]], data.reviews
     reviews = reviews.loc[[bool(text.strip()) for text in reviews["review"]]].reset_index(drop=True)
 
     with _quiet(encoder):
         image = run.rows("image", [data.image_path(item) for item in range(data.n_items)], items)
-        _check_read(data, image)
+        problems = _problems(data, image)
         text = run.rows("text", [text or None for text in item_texts(data)], items)
         writers = [f"user {data.users['id'].iat[user]}" for user in reviews["user"]]
         written = run.rows("review", reviews["review"].tolist(), writers)
 
     kinds = {kind: rows for kind, rows in (("text", text), ("image", image)) if rows.present.any()}
     if not kinds:
-        raise InputError(f"{data.name} has neither pictures nor texts: there is nothing to encode.")
+        raise InputError(f"{data.name} has neither images nor texts: there is nothing to encode.")
     return Features(
         item={kind: rows.vectors for kind, rows in kinds.items()},
         present={kind: rows.present for kind, rows in kinds.items()},
         reviews=written.vectors if len(reviews) else None,
         review_users=torch.from_numpy(reviews["user"].to_numpy().copy()) if len(reviews) else None,
         n_users=data.n_users,
-        about=about | {"problems": _problems(data, image)},
+        about=about | {"problems": problems},
     )
 
 
@@ -118,7 +116,7 @@ class _Run:
     encoder: Clip
     key: str
     batch_size: int
-    workers: int
+    workers: int | None
     folder: Path | None
     precision: str
 
@@ -190,17 +188,13 @@ class _Run:
 def _batches(inputs: Iterable[Tensor], size: int) -> Iterator[Tensor]:
     """Windows [w, ...] of many rows, regrouped into batches of ``size``; the last may be smaller."""
     held: list[Tensor] = []
-    count = 0
     for value in inputs:
         held.append(value)
-        count += len(value)
-        if count >= size:
-            *full, rest = torch.cat(held).split(size)
-            if len(rest) == size:
-                full, rest = [*full, rest], rest[:0]
-            yield from full
-            held, count = [rest], len(rest)
-    if count:
+        while sum(map(len, held)) >= size:
+            full = torch.cat(held)
+            yield full[:size]
+            held = [full[size:]]
+    if sum(map(len, held)):
         yield torch.cat(held)
 
 
@@ -238,31 +232,25 @@ def _content(rows: _Rows) -> str:
 
 
 def _joined(parts: list[_Rows], dim: int) -> _Rows:
-    if not parts:
-        return _Rows(torch.zeros(0, dim), torch.zeros(0, dtype=torch.bool), [])
+    parts = parts or [_Rows(torch.zeros(0, dim), torch.zeros(0, dtype=torch.bool), [])]
     problems = [[index * SHARD + row, reason] for index, part in enumerate(parts) for row, reason in part.problems]
     return _Rows(torch.cat([part.vectors for part in parts]), torch.cat([part.present for part in parts]), problems)
 
 
-def _check_read(data: Dataset, image: _Rows) -> None:
-    if image.problems and not image.present.any():
-        row, reason = image.problems[0]
-        raise InputError(
-            f"None of the {len(image.problems):,} pictures of {data.name} can be read; the first is "
-            f"{data.image_path(row)}: {reason}. Check the folder of the pictures and the column of their names."
-        )
-
-
 def _problems(data: Dataset, image: _Rows) -> list[dict[str, str]]:
-    """Broken pictures as plain values; also told in one line."""
+    """Broken images as plain values; also told in one line. Raises InputError when not one can be read."""
     table = data.items[["id", "image"]]
     found = [dict(zip(("item", "path"), table.iloc[row]), reason=reason) for row, reason in image.problems]
+    if found and not image.present.any():
+        raise InputError(
+            f"None of the {len(found):,} images of {data.name} can be read; the first is "
+            f"{data.image_path(image.problems[0][0])}: {found[0]['reason']}. Check the folder of the images and the "
+            "column of their names."
+        )
     if found:
-        named = int((table["image"] != "").sum())
-        first = found[0]
         print(
-            f"{len(found):,} of {named:,} pictures of {data.name} cannot be read, such as that of item "
-            f"{first['item']}, {first['path']}: {first['reason']}. about['problems'] lists them all."
+            f"{len(found):,} of {int((table['image'] != '').sum()):,} images of {data.name} cannot be read, such as "
+            f"that of item {found[0]['item']}, {found[0]['path']}: {found[0]['reason']}. about['problems'] lists all."
         )
     return found
 
@@ -278,12 +266,11 @@ def _precision(precision: str, device: torch.device) -> str:
 
 @contextmanager
 def _quiet(encoder: Clip) -> Iterator[None]:
-    """The encoder in evaluation mode, and no warnings for pictures that are recorded anyway."""
+    """The encoder in evaluation mode, and no warnings for images that are recorded anyway."""
     training = encoder.training
     encoder.eval()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             warnings.filterwarnings("ignore", module="PIL")
             yield
     finally:

@@ -1,5 +1,6 @@
 """Images from disk: read with care, and ahead of the model."""
 
+import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,13 +26,14 @@ def read(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def ahead(work: Callable[[A], B], inputs: Iterable[A], *, workers: int, most: int) -> Generator[B, None, None]:
+def ahead(work: Callable[[A], B], inputs: Iterable[A], *, workers: int | None, most: int) -> Generator[B, None, None]:
     """``map(work, inputs)`` in order, done by threads that run at most ``most`` results ahead of the reader.
 
     Pillow decodes and resizes without holding Python's lock, so threads run side by side. An exception in ``work``
-    is raised here, at its turn. What was not begun is dropped when the reader stops.
+    is raised here, at its turn. What was not begun is dropped when the reader stops. ``workers=None``: as many threads
+    as there are processors, at most 16.
     """
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="ahead")
+    pool = ThreadPoolExecutor(workers or min(16, os.cpu_count() or 1), thread_name_prefix="ahead")
     waiting: deque[Future[B]] = deque()
     try:
         for value in inputs:

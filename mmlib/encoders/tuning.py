@@ -80,9 +80,10 @@ class ContrastiveTuning(nn.Module):
         super().__init__()
         self.freeze = one_of("freeze", freeze, ("none", "image", "towers"))
         self.clip, self.data, self.crop, self.held_out, self.seed = clip, data, crop, held_out, seed
-        self.workers = workers or min(16, os.cpu_count() or 1)
+        self.workers = workers
         texts = item_texts(data)
-        self.items = [item for item in range(data.n_items) if texts[item] and _is_file(data.image_path(item))]
+        paths = [data.image_path(item) or "" for item in range(data.n_items)]
+        self.items = [item for item, path in enumerate(paths) if texts[item] and os.path.isfile(path)]
         if len(self.items) < 20:
             raise InputError(
                 f"{len(self.items)} items of {data.name} have both an image and a text; tuning needs at least 20. "
@@ -196,10 +197,6 @@ class ContrastiveTuning(nn.Module):
                     vectors.append(self.clip.image(torch.stack(list(found.values())).to(self.clip.device)))
                     kept += list(found)
         return torch.cat(vectors), torch.tensor(kept)
-
-
-def _is_file(path: str | os.PathLike[str] | None) -> bool:
-    return path is not None and os.path.isfile(path)  # False also for a path that is too long, which Path raises for
 
 
 def _cropped(pixels: Tensor, crops: Tensor, most: float) -> Tensor:

@@ -135,7 +135,7 @@ def test_missing_and_broken_are_recorded(small, tmp_path, capsys):
         assert any(word in problem["reason"].lower() for word in reason.split("|"))
     lines = capsys.readouterr().out.strip().splitlines()
     assert len(lines) == 1
-    assert "8 of 15 pictures of things cannot be read" in lines[0]
+    assert "8 of 15 images of things cannot be read" in lines[0]
     assert "i0" in lines[0]
 
     clean = extract(catalogue(tmp_path / "clean"), small, batch_size=3)
@@ -166,13 +166,13 @@ def test_without_pictures_or_words_the_modality_is_left_out(things, small):
     features = extract(replace(things, items=things.items.assign(title="", text="")), small)
     assert set(features.item) == {"image"}
     nothing = things.items.assign(title="", text="", image="")
-    with pytest.raises(InputError, match="neither pictures nor texts"):
+    with pytest.raises(InputError, match="neither images nor texts"):
         extract(replace(things, items=nothing), small)
 
 
 def test_a_wrong_folder_of_pictures_is_an_error(things, small, tmp_path):
     with pytest.raises(
-        InputError, match=r"None of the 32 pictures of things can be read.*0\.png: there is no such file"
+        InputError, match=r"None of the 32 images of things can be read.*0\.png: there is no such file"
     ):
         extract(replace(things, images=tmp_path), small)
 
