@@ -67,7 +67,7 @@ mm.show.curves(done)
 # should find its picture more often than with the raw encoder. With `contrast = "printed"` it does not.
 
 # %%
-found = mm.text_to_image(features, after_pre_training=done.model)
+found = mm.text_to_image(features, {"after pre-training": done.model})
 retrieval = {name: one.summary() for name, one in found.items()}
 page.record(text_to_image=retrieval)
 mm.show.text_and_image(found)

@@ -67,7 +67,7 @@ mm.show.facts(cosines)
 # the yardstick; chance is the floor.
 
 # %%
-found = mm.text_to_image(features, after_pre_training=done.model)
+found = mm.text_to_image(features, {"after pre-training": done.model})
 retrieval = {name: one.summary() for name, one in found.items()}
 page.record(text_to_image=retrieval)
 mm.show.text_and_image(found)

@@ -1,6 +1,6 @@
 """Do an item's text and image find each other? Cosines of own and other pairs, and retrieval by rank."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -96,15 +96,17 @@ def retrieval(queries: Tensor, targets: Tensor, *, block: int = 1024) -> Retriev
     return Retrieval(own, own_ranks(queries, targets, block=block), other, others)
 
 
-def text_to_image(features: Features, *, most: int = 10_000, **models: Aligned) -> dict[str, Retrieval]:
+def text_to_image(
+    features: Features, models: Mapping[str, Aligned] | None = None, *, most: int = 10_000
+) -> dict[str, Retrieval]:
     """Does a text find the image of its own item? By the raw encoder, and by each of the ``models``.
 
     Over the items that have both. What has nothing to compare is left out: the raw encoder where its text and image
     vectors differ in width, a model without text or image, and all of them where fewer than two items have both.
 
     Args:
+        models: label -> model.
         most: of a larger catalogue, so many items evenly spaced; time grows with the square of their number.
-        models: label -> model; underscores in labels become spaces.
 
     Returns:
         ``"raw encoder"`` and the models' labels -> ``Retrieval``.
@@ -119,9 +121,9 @@ def text_to_image(features: Features, *, most: int = 10_000, **models: Aligned) 
     raw = (features.item["text"][rows], features.item["image"][rows])
     if raw[0].shape == raw[1].shape:
         found["raw encoder"] = retrieval(*raw)
-    for label, model in models.items():
+    for label, model in (models or {}).items():
         with suppress(InputError):
-            found[label.replace("_", " ")] = retrieval(*model.text_and_image(rows))
+            found[label] = retrieval(*model.text_and_image(rows))
     return found
 
 

@@ -9,7 +9,7 @@ from plotly.subplots import make_subplots
 
 from ..evaluation.retrieval import BINS, Retrieval
 from .tables import Html
-from .theme import DASHES, MUTED, array, axis_names, caption, colour, style
+from .theme import MUTED, array, axis_names, caption, colour, style
 
 
 def text_and_image(found: Mapping[str, Retrieval]) -> go.Figure:
@@ -21,37 +21,32 @@ def text_and_image(found: Mapping[str, Retrieval]) -> go.Figure:
     Args:
         found: label -> what ``evaluation.retrieval.text_to_image`` gives.
     """
-    fig = make_subplots(1, 2, subplot_titles=("Cosines of text and image", "A text finds its image"))
+    titles = ("Cosines: own pairs (solid), other pairs (dotted)", "A text finds its image")
+    fig = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.12)
+    n = max((len(one.rank) for one in found.values()), default=1)
+    places = np.unique(np.geomspace(1, n, 60).round().astype(int))
     middles = (np.arange(BINS) + 0.5) * 2 / BINS - 1
     for k, (label, one) in enumerate(found.items()):
         own, _ = np.histogram(array(one.own).clip(-1, 1), BINS, (-1, 1))
+        look = dict(mode="lines", name=label, legendgroup=label)
         for kind, counts, dash in (("own pairs", own, "solid"), ("other pairs", array(one.others), "dot")):
-            fig.add_scatter(
-                x=middles, y=counts / max(1, counts.sum()), name=f"{label}: {kind}", mode="lines",
-                line=dict(color=colour(k), dash=dash, width=2, shape="hvh"), row=1, col=1,
-            )  # fmt: skip
-        places = np.unique(np.geomspace(1, len(one.rank), 60).round().astype(int))
-        fig.add_scatter(
-            x=places, y=[one.recall(int(place)) for place in places], name=label, mode="lines", legend="legend2",
-            line=dict(color=colour(k), width=2), row=1, col=2,
-        )  # fmt: skip
-        if k == len(found) - 1:
-            fig.add_scatter(
-                x=places, y=[one.chance(int(place)) for place in places], name="chance", mode="lines",
-                legend="legend2", line=dict(color=MUTED, dash=DASHES[2], width=1.5), row=1, col=2,
-            )  # fmt: skip
+            line = dict(color=colour(k), dash=dash, width=2, shape="hvh")
+            share = counts / max(1, counts.sum())
+            hover = f"{kind}: %{{y:.3f}} at %{{x:.2f}}"
+            fig.add_scatter(x=middles, y=share, line=line, showlegend=False, hovertemplate=hover, row=1, col=1, **look)
+        fig.add_scatter(x=places, y=[one.recall(int(p)) for p in places], line_color=colour(k), row=1, col=2, **look)
+    chance = dict(color=MUTED, dash="dashdot", width=1.5)
+    fig.add_scatter(x=places, y=places / n, name="chance", mode="lines", line=chance, row=1, col=2)
     fig.update_xaxes(range=[-1, 1], col=1).update_xaxes(type="log", dtick=1, col=2)
     axis_names(fig, ["cosine", "k (images, log scale)"], ["share of pairs", "R@k (share of texts, 0 to 1)"])
-    bar = dict(orientation="h", y=1.13, yanchor="bottom")
-    style(fig, height=410, legend=bar | dict(x=0, entrywidth=180), legend2=bar | dict(x=0.56), margin_t=112)
-    n = max((len(one.rank) for one in found.values()), default=0)
+    style(fig, height=410, legend=dict(orientation="h", y=1.14, yanchor="bottom", x=0), margin_t=92)
     gains = "; ".join(
         f"{label}: own {float(one.own.mean()):.3f}, other {one.other:.3f}, R@1 {one.recall(1):.3f}, "
         f"R@10 {one.recall(10):.3f}"
         for label, one in found.items()
     )
-    text = f"{n:,} items with both a text and an image; chance is k / {n:,}. {gains or 'There is nothing to compare'}."
-    return caption(fig, text)
+    text = f"{n:,} items with both a text and an image; chance is k / {n:,}. {gains}."
+    return caption(fig, text if found else "There is nothing to compare: no item has both a text and an image.")
 
 
 def text_and_image_answer(found: Mapping[str, Retrieval]) -> Html:

@@ -171,9 +171,7 @@ def test_without_pictures_or_words_the_modality_is_left_out(things, small):
 
 
 def test_a_wrong_folder_of_pictures_is_an_error(things, small, tmp_path):
-    with pytest.raises(
-        InputError, match=r"None of the 32 images of things can be read.*0\.png: there is no such file"
-    ):
+    with pytest.raises(InputError, match=r"None of the 32 images of things can be read.*0\.png: there is no such file"):
         extract(replace(things, images=tmp_path), small)
 
 

@@ -86,7 +86,7 @@ class Swapping:
 
 
 def test_text_to_image_compares_items_that_have_both(features) -> None:
-    found = text_to_image(features, after_training=Swapping(features))
+    found = text_to_image(features, {"after training": Swapping(features)})
     rows = [row for row in range(20) if row not in (3, 15)]
     expected = retrieval(features.item["text"][rows], features.item["image"][rows])
     assert list(found) == ["raw encoder", "after training"]
@@ -97,16 +97,16 @@ def test_text_to_image_compares_items_that_have_both(features) -> None:
 
 def test_text_to_image_leaves_out_what_cannot_be_compared(features) -> None:
     text = {"text": features.item["text"]}
-    assert text_to_image(Features(text, {"text": features.present["text"]}), model=Swapping(features)) == {}
+    assert text_to_image(Features(text, {"text": features.present["text"]}), {"model": Swapping(features)}) == {}
     wide = Features(features.item | {"image": torch.randn(20, 9)}, features.present)
 
     class Blind:
         def text_and_image(self, rows):
             raise InputError("no image")
 
-    assert list(text_to_image(wide, seeing=Swapping(features), blind=Blind())) == ["seeing"]
+    assert list(text_to_image(wide, {"seeing": Swapping(features), "blind": Blind()})) == ["seeing"]
     lonely = {name: torch.arange(20) == 4 for name in features.present}
-    assert text_to_image(Features(features.item, lonely), seeing=Swapping(features)) == {}
+    assert text_to_image(Features(features.item, lonely), {"seeing": Swapping(features)}) == {}
 
 
 def test_ranks_of_unit_vectors_without_their_histograms() -> None:

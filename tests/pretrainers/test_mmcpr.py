@@ -215,7 +215,7 @@ def test_what_the_contrast_is_for(contrast: str) -> None:
     model = MMCPR(data, features, dim=32, neighbours=5, contrast=contrast)
     options = {"epochs": 40, "batch_size": 256, "keep": "last", "evaluate_every": 0, "device": "cpu"}
     done = fit(model, lr=0.01, **options)
-    raw, after = text_to_image(features, after=done.model).values()
+    raw, after = text_to_image(features, {"after": done.model}).values()
     own, other = float(after.own.mean()), after.other
     if contrast == "printed":
         assert own < 0
@@ -282,7 +282,7 @@ def test_modalities_of_different_widths(blocks, features, aligned: str) -> None:
     if aligned == "adapted":
         assert torch.equal(text, model.item_side.content["text"].vectors)  # the narrower one starts as it is
     done = fit(model, epochs=30, lr=0.02, batch_size=32, keep="last", device="cpu")
-    after = text_to_image(wide(features), after=done.model)
+    after = text_to_image(wide(features), {"after": done.model})
     assert list(after) == ["after"]  # the raw encoder's have no cosine
     assert float(after["after"].own.mean()) > after["after"].other + 0.3
 
