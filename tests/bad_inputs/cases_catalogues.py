@@ -12,9 +12,9 @@ import pytest
 
 from mmlib.catalogues import fetch
 from mmlib.catalogues.fetch import public
+from mmlib.catalogues.fetch.archives import unpack
 from mmlib.catalogues.fetch.download import Remote
 from mmlib.catalogues.fetch.public import Public
-from mmlib.catalogues.fetch.unpack import unpack
 from mmlib.catalogues.fetch.web import Patience
 from tests.catalogues.fetch import server as at
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from ...core.errors import InputError, one_of
 from ...core.files import read_json, write_json
+from .archives import unpack
 from .download import Remote, alone, download
-from .public import Public, named
-from .unpack import unpack
+from .public import named
 from .web import Patience
 
 MANIFEST = "manifest.json"
@@ -37,15 +37,17 @@ def fetch(
     Raises:
         InputError: for an unknown name or file, and as ``download`` and ``unpack`` say.
     """
-    public = named(name)
-    home = _home(public, folder)
-    wanted = _wanted(public, files)
+    public, home = named(name), _home(name, folder)
+    by_name = {remote.file: remote for remote in public.files}
+    wanted = [by_name[one_of("files", file, by_name)] for file in (by_name if files is None else files)]
+    about = {"name": public.name, "about": public.about, "licence": public.licence, "citation": public.citation}
     with alone(home / "fetch"):
         known = _manifest(home)
         for remote in wanted:
             if not _kept(home, remote, known):
                 known[remote.file] = _brought(home, remote, known, patience)
-                _write(home, public, known)
+                entries = [known[file] for file in sorted(known)]
+                write_json(home / MANIFEST, {**about, "form": public.form, "files": entries})
         for remote in wanted:
             target = home / Path(remote.file).stem
             if remote.file.endswith(".zip") and not target.is_dir():
@@ -59,28 +61,25 @@ def place(name: str, folder: str | Path | None = None) -> Path:
     Without ``folder`` it lies under the folder named by the environment variable ``MMLIB_DATA``, else under the
     user's data folder of this system.
     """
-    public = named(name)
-    home = _home(public, folder)
-    archives = [remote.file for remote in public.files if remote.file.endswith(".zip")]
+    home = _home(name, folder)
+    archives = [remote.file for remote in named(name).files if remote.file.endswith(".zip")]
     return home / Path(archives[0]).stem if archives else home
 
 
 def is_there(name: str, folder: str | Path | None = None) -> bool:
     """Whether all files of a public catalogue were fetched and lie in place, with the sizes that they had."""
-    public = named(name)
-    home = _home(public, folder)
-    if not (home / MANIFEST).is_file():
-        return False
+    home = _home(name, folder)
     known = _manifest(home)
-    return all(_kept(home, remote, known) for remote in public.files) and place(name, folder).is_dir()
+    return all(_kept(home, remote, known) for remote in named(name).files) and place(name, folder).is_dir()
 
 
-def _home(public: Public, folder: str | Path | None) -> Path:
+def _home(name: str, folder: str | Path | None) -> Path:
     """Where the files as downloaded lie."""
+    named(name)
     if folder is not None:
         return Path(folder).expanduser()
     if given := os.environ.get("MMLIB_DATA"):
-        return Path(given).expanduser() / public.name
+        return Path(given).expanduser() / name
     try:
         from platformdirs import user_data_path
     except ImportError:
@@ -88,12 +87,7 @@ def _home(public: Public, folder: str | Path | None) -> Path:
             "Name a folder, or set the environment variable MMLIB_DATA; the usual place is known to the package "
             "platformdirs, which comes with: pip install 'mmlib[fetch]'."
         ) from None
-    return user_data_path("mmlib", appauthor=False) / public.name
-
-
-def _wanted(public: Public, files: Sequence[str] | None) -> list[Remote]:
-    by_name = {remote.file: remote for remote in public.files}
-    return [by_name[one_of("files", file, by_name)] for file in (by_name if files is None else files)]
+    return user_data_path("mmlib", appauthor=False) / name
 
 
 def _manifest(home: Path) -> dict[str, dict[str, Any]]:
@@ -123,15 +117,9 @@ def _kept(home: Path, remote: Remote, known: dict[str, dict[str, Any]]) -> bool:
 
 def _brought(home: Path, remote: Remote, known: dict[str, dict[str, Any]], patience: Patience) -> dict[str, Any]:
     before = known.get(remote.file, {}).get("sha256")
+    expected: dict[str, Any] = {"size": remote.size, "sha256": remote.sha256 or before, "md5": remote.md5}
     try:
-        got = download(
-            remote.url,
-            home / remote.file,
-            size=remote.size,
-            sha256=remote.sha256 or before,
-            md5=remote.md5,
-            patience=patience,
-        )
+        return asdict(download(remote.url, home / remote.file, **expected, patience=patience))
     except InputError as error:
         if before and "its sha256 is" in str(error):
             raise InputError(
@@ -139,9 +127,3 @@ def _brought(home: Path, remote: Remote, known: dict[str, dict[str, Any]], patie
                 f"{home / MANIFEST}."
             ) from None
         raise
-    return asdict(got)
-
-
-def _write(home: Path, public: Public, known: dict[str, dict[str, Any]]) -> None:
-    about = {"name": public.name, "about": public.about, "licence": public.licence, "citation": public.citation}
-    write_json(home / MANIFEST, {**about, "form": public.form, "files": [known[file] for file in sorted(known)]})

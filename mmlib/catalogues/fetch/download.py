@@ -1,12 +1,9 @@
 """One file from the web: resumed where it stopped, checked, and there whole or not at all."""
 
-import gzip
 import hashlib
 import re
 import shutil
 import time
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -14,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...core import lock
 from ...core.errors import InputError
 from ...core.files import read_json, write_json
-from ...core.lock import alone as held
 from ...core.progress import progress
 from . import web
+from .archives import is_whole
 from .web import Patience, Trouble
 
 if TYPE_CHECKING:
@@ -119,7 +117,9 @@ def alone(path: Path) -> AbstractContextManager[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"The folder {path.parent} cannot be written to: {error.strerror or error}.") from None
-    return held(path.with_name(f".{path.name}.lock"), f"{path}: another process is at it; waiting until it is done.")
+    return lock.alone(
+        path.with_name(f".{path.name}.lock"), f"{path}: another process is at it; waiting until it is done."
+    )
 
 
 def now() -> str:
@@ -301,18 +301,8 @@ def _check_end(half: _Half, remote: Remote) -> None:
     if have == 0:
         half.drop()
         raise InputError(f"{half.url} is empty. Look at the address in a browser.")
-    if remote.sha256 or remote.md5:
-        return  # says more
-    try:
-        suffix = Path(half.name).suffix
-        if suffix == ".zip" and not zipfile.is_zipfile(half.file):
-            raise EOFError
-        if suffix == ".gz":
-            with gzip.open(half.file) as file:
-                pieces = iter(lambda: file.read(MB), b"")
-                for _ in progress(pieces, f"Reading {half.name} to its end", unit="MB"):
-                    pass
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    suffix = Path(half.name).suffix
+    if not (remote.sha256 or remote.md5 or is_whole(half.file, suffix)):  # a checksum says more
         if total is not None:
             half.drop()  # all of it came, and it is damaged: nothing can be continued
-        raise Trouble("broken off", f"after {have:,} bytes it is no whole {suffix} file", passing=True) from None
+        raise Trouble("broken off", f"after {have:,} bytes it is no whole {suffix} file", passing=True)

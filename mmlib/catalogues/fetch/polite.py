@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from .web import Patience, Trouble
+from .web import Patience, Trouble, is_web
 
 T = TypeVar("T")
 
@@ -48,7 +48,8 @@ def politely(
     """
     hosts: dict[str, _Host] = {}
     for place, url in enumerate(urls):
-        hosts.setdefault(_host(url), _Host()).jobs.append((0.0, place, 0, url))
+        host = urlsplit(url).netloc.lower() if is_web(url) else ""  # asking for what is no address says so
+        hosts.setdefault(host, _Host()).jobs.append((0.0, place, 0, url))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
     running: dict[Future[T], tuple[_Host, int, int, str]] = {}
     try:
@@ -63,13 +64,6 @@ def politely(
             hosts = {name: host for name, host in hosts.items() if host.jobs or host.running}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).netloc.lower()
-    except ValueError:  # no address; asking for it says so
-        return ""
 
 
 def _start(

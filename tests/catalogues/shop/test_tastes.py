@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlib.catalogues.shop import tastes as toy_tastes
 from mmlib.catalogues.shop.tastes import WEIGHTS, YEAR, attributes, history_lengths, liking, normal, purchases, tastes
 
 
@@ -95,7 +94,7 @@ def test_popularity_and_new_items():
 
 def test_the_block_size_changes_nothing(monkeypatch):
     _, one = bought()
-    monkeypatch.setattr(toy_tastes, "BLOCK", 700)
+    monkeypatch.setattr("mmlib.catalogues.shop.tastes.BLOCK", 700)
     pd.testing.assert_frame_equal(bought()[1], one)
 
 

@@ -1,5 +1,6 @@
-"""Zip archives from elsewhere: unpacked whole or not at all, and nowhere but into their folder."""
+"""Archives from elsewhere: whether they are whole; unpacked all or nothing, and nowhere but into their folder."""
 
+import gzip
 import lzma
 import shutil
 import stat
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from ...core.errors import InputError
 from ...core.files import whole
+from ...core.progress import progress
 
 MOST = 16 << 30  # bytes that one archive may unpack to; the largest public one here has about 1 GB
 
@@ -42,6 +44,21 @@ def unpack(archive: str | Path, folder: str | Path, *, most: int = MOST) -> Path
     except OSError as error:
         raise InputError(f"{archive} cannot be unpacked into {folder}: {error.strerror or error}.") from None
     return folder
+
+
+def is_whole(path: Path, suffix: str) -> bool:
+    """Whether a gzip or zip file, known by its name's suffix, can be read to its end; other files always can."""
+    if suffix == ".zip":
+        return zipfile.is_zipfile(path)
+    if suffix == ".gz":
+        try:
+            with gzip.open(path) as file:
+                pieces = iter(lambda: file.read(1 << 20), b"")
+                for _ in progress(pieces, f"Reading {path.name} to its end", unit="MB"):
+                    pass
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            return False
+    return True
 
 
 def _members(packed: zipfile.ZipFile, archive: Path, most: int) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:

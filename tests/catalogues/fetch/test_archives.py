@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mmlib.catalogues.fetch import unpack as module
-from mmlib.catalogues.fetch.unpack import unpack
+from mmlib.catalogues.fetch import archives
+from mmlib.catalogues.fetch.archives import unpack
 from mmlib.core.errors import InputError
 
 
@@ -81,7 +81,7 @@ def test_a_member_cannot_be_longer_than_it_says(tmp_path: Path) -> None:
 
 
 def test_a_disk_too_small_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
     with pytest.raises(InputError, match="Make room"):
         unpack(packed(tmp_path / "a.zip", {"x": b"1"}), tmp_path / "out")
 
