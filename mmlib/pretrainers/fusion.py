@@ -7,7 +7,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..core.errors import one_of
 from ..core.features import Features
 from ..core.graph import Graph
 from ..training.learner import xavier
@@ -122,7 +121,6 @@ class Reviews(nn.Module):
 
     def __init__(self, features: Features, aggregation: str, missing: str) -> None:
         super().__init__()
-        one_of("aggregation", aggregation, ("mean", "max", "attention"))
         assert features.reviews is not None
         self.aggregation, self.missing, self.width = aggregation, missing, features.reviews.shape[1]
         self.register_buffer("present", features.user_present["review"], persistent=False)

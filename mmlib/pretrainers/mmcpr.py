@@ -6,6 +6,7 @@ an alignment step.
 
 import math
 from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -13,18 +14,17 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import co_interaction
 from ..kernels.contrast import info_nce, pairwise_bce
-from ..training.learner import Batch, Learner, xavier
+from ..training.learner import Batch, Recommender, xavier
 from .fusion import Reviews, Side, item_content
 
 NAMES = {"R": "reviews", "T": "text", "V": "image", "G": "graph"}
-CONTRASTS = ("softmax", "sigmoid", "printed")
 
 
-class MMCPR(Learner):
+class MMCPR(Recommender):
     r"""MMCPR from `"Multi-Modal Contrastive Pre-training for Recommendation"
     <https://doi.org/10.1145/3512527.3531378>`_ (ICMR 2022), section 3; there is no public code.
 
@@ -85,26 +85,21 @@ class MMCPR(Learner):
         layers: int = 2,
         modalities: str = "RTVG",
         cima_weight: float = 0.2,
-        contrast: str = "softmax",
+        contrast: Literal["softmax", "sigmoid", "printed"] = "softmax",
         temperature: float = 0.1,
-        cima_items: str = "catalogue",
-        aligned: str = "projected",
-        aggregation: str = "mean",
+        cima_items: Literal["catalogue", "batch"] = "catalogue",
+        aligned: Literal["projected", "adapted"] = "projected",
+        aggregation: Literal["mean", "max", "attention"] = "mean",
         neighbours: int | None = None,
-        edge_weight: str = "binary",
+        edge_weight: Literal["binary", "count"] = "binary",
         normalisation: str = "one-sided",
-        missing: str = "mean",
+        missing: Literal["mean", "zero", "mask"] = "mean",
         negatives: int = 1,
     ) -> None:
         super().__init__(data, negatives=negatives)
-        _check(modalities, features, cima_weight, temperature, contrast)
-        self.dim, self.graph_dim, self.layers, self.modalities = dim, graph_dim, layers, modalities
-        self.cima_weight, self.contrast, self.temperature = cima_weight, contrast, temperature
-        self.cima_items = one_of("cima_items", cima_items, ("catalogue", "batch"))
-        self.aligned = one_of("aligned", aligned, ("projected", "adapted"))
-        self.missing = one_of("missing", missing, ("mean", "zero", "mask"))
-        self.aggregation, self.neighbours = aggregation, neighbours
-        self.edge_weight, self.normalisation = edge_weight, normalisation
+        _check(modalities, features, cima_weight, temperature)
+        self.modalities, self.cima_weight, self.temperature = modalities, cima_weight, temperature
+        self.contrast, self.cima_items, self.aligned = contrast, cima_items, aligned
         graph = partial(co_interaction, data, neighbours=neighbours, weight=edge_weight, normalisation=normalisation)
         self.user_graph, self.item_graph = (graph(side) if "G" in modalities else None for side in ("users", "items"))
         reviewed = "R" in modalities and features.reviews is not None
@@ -134,10 +129,10 @@ class MMCPR(Learner):
         text, image = self.text_and_image(items)
         if self.contrast == "softmax":
             return info_nce(text, image, temperature=self.temperature)
-        if self.contrast == "sigmoid":
-            heat = (-self.log_scale).exp()
-            return pairwise_bce(text, image, temperature=heat, bias=self.bias, reduction="sum") / len(items)
-        return pairwise_bce(text, image, temperature=self.temperature)
+        if self.contrast == "printed":
+            return pairwise_bce(text, image, temperature=self.temperature)
+        heat = (-self.log_scale).exp()
+        return pairwise_bce(text, image, temperature=heat, bias=self.bias, reduction="sum") / len(items)
 
     def bce(self, batch: Batch) -> Tensor:
         """L2, eq. 15: interactions are ones, sampled items zeros; the mean over interactions, their zeros summed."""
@@ -200,10 +195,7 @@ class MMCPR(Learner):
         return torch.stack([parts[name] for name in self.item_side.content]).mean(0), parts["graph"]
 
 
-def _check(modalities: str, features: Features, cima_weight: float, temperature: float, contrast: str) -> None:
-    if contrast == "elementwise":
-        raise InputError('contrast = "elementwise" is called "printed" now; "softmax", the default, aligns.')
-    one_of("contrast", contrast, CONTRASTS)
+def _check(modalities: str, features: Features, cima_weight: float, temperature: float) -> None:
     if not modalities or set(modalities) - set(NAMES) or len(set(modalities)) < len(modalities):
         raise InputError(f"modalities = {modalities!r}: give a subset of the letters R, T, V, G, each once.")
     for letter in "TV":

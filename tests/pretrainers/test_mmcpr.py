@@ -311,7 +311,7 @@ def test_bad_options_are_named(blocks, features) -> None:
         MMCPR(blocks, replace(features, item={"text": features.item["text"]}), modalities="VG", cima_weight=0)
     for option, value, said in (
         ("contrast", "softmx", 'Did you mean "softmax"'),
-        ("contrast", "elementwise", 'called "printed" now'),
+        ("contrast", "elementwise", "choose one of 'softmax', 'sigmoid', 'printed'"),
         ("cima_items", "catalog", 'Did you mean "catalogue"'),
         ("aligned", "raw", "aligned = 'raw'"),
         ("missing", "nothing", "missing = 'nothing'"),
