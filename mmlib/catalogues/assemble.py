@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ..core.dataset import PARTS, Dataset
-from ..core.errors import InputError
 from ..splits import first_rows
 from .ids import case_twins
-
-UNITS = (("micro", 1e6, 1e14), ("milli", 1e3, 1e11))  # a median time above the last is counted in this unit
 
 
 def dataset(
@@ -38,7 +35,7 @@ def dataset(
     """
     user_ids = pd.Index(users["id"]) if user_ids is None else user_ids
     item_ids = pd.Index(items["id"]) if item_ids is None else item_ids
-    user, item = _places(table["user"], user_ids), _places(table["item"], item_ids)
+    user, item = places(table["user"], user_ids), places(table["item"], item_ids)
     table = table.assign(user=user, item=item)
     pair = user * len(items) + item
     order = np.argsort(pair, kind="stable")
@@ -74,25 +71,6 @@ def once(table: pd.DataFrame, source: str, notes: list[str]) -> pd.DataFrame:
     return table[kept].reset_index(drop=True)
 
 
-def seconds(times: pd.Series, source: str, notes: list[str]) -> pd.Series:
-    """Times since 1970 in seconds, micro- or milliseconds, told apart by their median, as whole seconds.
-
-    Missing times stay missing, and the column float64.
-
-    Raises:
-        InputError: for a number that is no time.
-    """
-    unit, factor = next(((unit, factor) for unit, factor, least in UNITS if times.median() > least), ("", 1.0))
-    if unit:
-        notes.append(f"{source}: {times.name} was taken as {unit}seconds.")
-    times = times / factor
-    if (times.abs() > 1e17).any():
-        raise InputError(
-            f"{source}: {times.name} holds {times.abs().max():g}, which is no time in seconds. Correct it."
-        )
-    return times if times.isna().any() else times.floordiv(1).astype("int64")
-
-
-def _places(values: pd.Series, ids: pd.Index) -> np.ndarray:
+def places(values: pd.Series, ids: pd.Index) -> np.ndarray:
     """The place of each value among ``ids``; [n] int64."""
     return ids.get_indexer(values.cat.categories)[values.cat.codes.to_numpy()].astype(np.int64)

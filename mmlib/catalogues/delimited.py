@@ -1,175 +1,176 @@
-"""Files with one plain row a line, such as ``1::1193::5::978300760``: a block of lines at a time, each error with its
-line.
+"""Rows of cells apart by a mark, such as CSV or ``1::1193::5::978300760``: all cells as text, each flaw with its line.
 
-A block is parsed by Arrow; where that finds anything odd, the block is read again line by line, which says what is
-wrong with which line. Both ways give the same table.
+A file is parsed by Arrow; where that finds anything odd, it is read again by Python's ``csv``, which says what is wrong
+with which line. Both give the same cells.
 """
 
+import csv
 import io
-import re
-from collections.abc import Mapping
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 
 from ..core.errors import InputError
 from ..core.progress import progress
-from ..splits import PART_NAMES
-from .line_reader import LONGEST, BadLines, blocks
+from .text_files import LONGEST, BadLines, blocks
 
-KINDS = {  # what a cell may hold, and how a column of it is kept
-    "id": pa.dictionary(pa.int32(), pa.string()),  # text that is not empty
-    "number": pa.float64(),  # finite
-    "time": pa.float64(),  # seconds or parts of them, at most LATEST either way
-    "part": pa.dictionary(pa.int32(), pa.string()),  # a key of PART_NAMES
+SEPARATOR = "\x1f"  # in place of a mark of several characters
+BATCH = 1 << 16  # rows made into columns at a time
+END = "\x1f\x1d\x1e"  # a cell that no table has
+WHY = {
+    "unexpected end": "a double quote is never closed, so that the rest of the file counts as this row; close it, or "
+    "double it if it is part of the text",
+    "expected after": "a quote inside a cell in double quotes must be doubled",
+    "field larger": f"the row is longer than {LONGEST >> 20} MiB; perhaps a double quote is never closed",
 }
-LATEST = 1e17
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Shape:
-    """What a row looks like.
+class Layout:
+    """How rows are written.
 
     Args:
-        mark: what stands between two cells, such as ``"\\t"`` or ``"::"``; there are no quotes.
-        cells: how many cells a row has.
-        columns: name -> (place of the cell from 0, key of ``KINDS``); other cells are not looked at.
-        after: the number of the line with the columns' names; 0 when there is none.
+        mark: what stands between two cells, such as ``"\\t"`` or ``"::"``.
+        names: the columns; every row must have as many cells.
+        header: whether the first row that is not blank has names.
+        quoted: whether a cell may stand in double quotes.
+        encoding: of the text.
     """
 
     mark: str
-    cells: int
-    columns: Mapping[str, tuple[int, str]]
-    after: int = 0
+    names: Sequence[str]
+    header: bool = False
+    quoted: bool = False
+    encoding: str = "utf-8"
 
 
-def read(path: Path, shape: Shape, bad: BadLines, *, size: int = 8 << 20) -> pd.DataFrame:
-    """The columns of ``shape``: ids as categories in the order in which they come, numbers as float64, parts as text.
-
-    Memory: about 50 bytes a row, and the distinct ids.
+def read(path: Path, layout: Layout, bad: BadLines, columns: Sequence[str]) -> tuple[pd.DataFrame, array | None]:
+    """The cells of some ``columns`` as text, and the line of each row if it is known already, see ``lines_of``.
 
     Raises:
-        InputError: as ``lines.opened`` and ``bad`` say, and when no row is left.
+        InputError: as ``text_files.opened`` and ``bad`` say, and when no row is left.
     """
-    tables = []
-    for first, data in progress(blocks(path, bad, size=size), f"reading {path.name}", unit="block"):
-        first, data = _below(first, data, shape.after)
-        table = _fast(data, shape)
-        tables.append(_slow(path, first, data, shape, bad) if table is None else table)
-    whole = pa.concat_tables(tables) if tables else None
-    if whole is None or whole.num_rows == 0:
-        raise InputError(f"{path} has no rows that can be read" + (" below its first line." if shape.after else "."))
-    frame = whole.unify_dictionaries().to_pandas()
-    for name, (_, kind) in shape.columns.items():
-        if kind == "part":
-            values = frame[name].cat
-            named = np.array([PART_NAMES[_plain(value)] for value in values.categories], dtype=object)
-            frame[name] = named[values.codes.to_numpy()]
-    return frame
+    lines, table = None, _by_arrow(path, layout, columns)
+    if table is None:
+        places = [list(layout.names).index(name) for name in columns]
+        schema = pa.schema([(name, pa.string()) for name in columns])
+        rows, lines, pieces = _checked(path, layout, bad), array("q"), [schema.empty_table()]
+        while some := list(islice(rows, BATCH)):
+            lines.extend(line for line, _ in some)
+            pieces.append(pa.table([[row[place] for _, row in some] for place in places], schema=schema))
+        table = pa.concat_tables(pieces)
+    if table.num_rows == 0:
+        raise InputError(f"{path} has no rows that can be read{' below its first line' if layout.header else ''}.")
+    return table.to_pandas(), lines
 
 
-def _below(first: int, data: bytes, after: int) -> tuple[int, bytes]:
-    """The block without the lines up to ``after``."""
-    skip = after - first + 1
-    if skip <= 0:
-        return first, data
-    pieces = data.split(b"\n", skip)
-    return first + skip, pieces[skip] if len(pieces) > skip else b""
+def lines_of(path: Path, layout: Layout) -> array:
+    """The line of each row that ``read`` gives."""
+    return array("q", (line for line, _ in _checked(path, layout, BadLines("skip"))))
 
 
-def _fast(data: bytes, shape: Shape) -> pa.Table | None:
-    """The block by Arrow, or nothing if there is anything in it that the slow way might see otherwise."""
-    mark = shape.mark.encode()
-    if len(data) > LONGEST or not _is_text(data):  # Arrow looks at the wanted columns only
-        return None
-    if len(mark) > 1:
-        if b"\t" in data:
-            return None
-        data, mark = data.replace(mark, b"\t"), b"\t"
-    if data.count(b"\r") != data.count(b"\r\n"):
-        return None
-    names = [f"{place}" for place in range(shape.cells)]
-    types = {f"{place}": KINDS[kind] for place, kind in shape.columns.values()}
+def records(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
+    """The line at which each row begins, and its cells; blank lines are passed over.
+
+    A byte that is not text is a lone surrogate in its cell.
+    """
+    mark = layout.mark if len(layout.mark) == 1 else SEPARATOR
+    csv.field_size_limit(LONGEST)
+    how: Any = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
+    reader, line = csv.reader(_texts(path, layout, bad), delimiter=mark, quoting=how, strict=True), 1
+    while True:
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            bad.add(path, line, next((why for said, why in WHY.items() if said in str(error)), str(error)))
+        else:
+            if row is None:
+                return
+            if len(row) > 1 or (row and row[0].strip()):
+                yield line, row
+        line = reader.line_num + 1
+
+
+def _checked(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
+    """Rows of text with the right number of cells."""
+    for number, (line, row) in enumerate(records(path, layout, bad)):
+        whole = layout.mark.join(row)
+        if number == 0 and layout.header:
+            continue
+        if len(row) != len(layout.names):
+            bad.add(path, line, f"{len(row)} cells between marks {layout.mark!r} instead of {len(layout.names)}")
+        elif not whole.isascii() and (why := not_text(whole)):
+            bad.add(path, line, why)
+        else:
+            yield line, row
+
+
+def not_text(row: str) -> str:
+    """Why a row is not UTF-8, or nothing."""
+    data = row.encode("utf-8", "surrogateescape")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 text: byte {error.start + 1} is 0x{data[error.start]:02x}; save the file as UTF-8"
+    return ""
+
+
+def _texts(path: Path, layout: Layout, bad: BadLines) -> Iterator[str]:
+    for first, data in blocks(path, bad):
+        text = data.decode(layout.encoding, "surrogateescape")
+        text = text.removeprefix("\ufeff") if first == 1 else text
+        yield from io.StringIO(text.replace(layout.mark, SEPARATOR) if len(layout.mark) > 1 else text, newline="")
+
+
+def _by_arrow(path: Path, layout: Layout, columns: Sequence[str]) -> pa.Table | None:
+    """The columns, or nothing if there is anything in the file that must be looked at line by line."""
+    mark = layout.mark if len(layout.mark) == 1 else SEPARATOR
     try:
         table = pa.csv.read_csv(
-            pa.BufferReader(data),
-            read_options=pa.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-            parse_options=pa.csv.ParseOptions(delimiter=mark.decode(), quote_char=False),
-            convert_options=pa.csv.ConvertOptions(include_columns=list(types), column_types=types, null_values=[]),
+            _Stream(_bytes(path, layout, f"\n{mark.join([END] * len(layout.names))}\n".encode())),
+            read_options=pa.csv.ReadOptions(use_threads=False, block_size=LONGEST, column_names=list(layout.names)),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=mark, quote_char='"' if layout.quoted else False, newlines_in_values=layout.quoted
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=list(columns),
+                column_types=dict.fromkeys(layout.names, pa.string()),
+                strings_can_be_null=False,
+            ),
         )
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, UnicodeDecodeError, InputError):
         return None
-    columns = {name: table.column(f"{place}") for name, (place, _) in shape.columns.items()}
-    fine = all(_fine(columns[name], kind) for name, (_, kind) in shape.columns.items())
-    return pa.table(columns) if fine else None
+    last = table.num_rows - 1  # Arrow says nothing of a quote that is open at the end of the file
+    return table.slice(layout.header, last - layout.header) if table.column(0)[last].as_py() == END else None
 
 
-def _is_text(data: bytes) -> bool:
-    try:
-        return data.isascii() or bool(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
+def _bytes(path: Path, layout: Layout, end: bytes) -> Iterator[bytes]:
+    for first, data in progress(blocks(path, BadLines()), f"reading {path.name}", unit="block"):
+        if len(data) > LONGEST:
+            raise InputError(f"{path} has long lines.")
+        if not data.isascii():
+            data = data.decode(layout.encoding).removeprefix("\ufeff" if first == 1 else "").encode()
+        yield data.replace(layout.mark.encode(), SEPARATOR.encode()) if len(layout.mark) > 1 else data
+    yield end
 
 
-def _fine(column: pa.ChunkedArray, kind: str) -> bool:
-    if pa.types.is_floating(column.type):
-        most = LATEST if kind == "time" else np.finfo(np.float64).max
-        return bool((np.abs(column.to_numpy()) <= most).all())
-    values = [value for chunk in column.chunks for value in chunk.dictionary.to_pylist()]
-    if kind == "part":
-        return all(_plain(value) in PART_NAMES for value in values)
-    return all(value and value == value.strip() for value in values)
+class _Stream(io.RawIOBase):
+    """Pieces of bytes as a stream."""
 
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces, self._rest = pieces, b""
 
-def _slow(path: Path, first: int, data: bytes, shape: Shape, bad: BadLines) -> pa.Table:
-    """The block line by line; blank lines are passed over."""
-    kept: list[list[str | float]] = []
-    for number, line in enumerate(io.BytesIO(data), first):
-        if not line.strip():
-            continue
-        try:
-            kept.append(_cells(line, number, shape))
-        except UnicodeDecodeError as error:
-            bad.add(path, number, f"not UTF-8 text: byte {error.start + 1} is 0x{line[error.start]:02x}")
-        except ValueError as error:
-            bad.add(path, number, str(error))
-    columns = zip(*kept) if kept else [()] * len(shape.columns)
-    arrays = [_array(list(values), kind) for (_, kind), values in zip(shape.columns.values(), columns)]
-    return pa.table(dict(zip(shape.columns, arrays)))
+    def readable(self) -> bool:
+        return True
 
-
-def _array(values: list[str | float], kind: str) -> pa.Array:
-    if pa.types.is_floating(KINDS[kind]):
-        return pa.array(values, pa.float64())
-    return pa.array(values, pa.string()).dictionary_encode()
-
-
-def _cells(line: bytes, number: int, shape: Shape) -> list[str | float]:
-    if len(line) > LONGEST:
-        raise ValueError(f"the line is longer than {LONGEST >> 20} MiB")
-    cells = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n").split(shape.mark)
-    if len(cells) != shape.cells:
-        raise ValueError(f"{len(cells)} cells between marks {shape.mark!r} instead of {shape.cells}")
-    return [_cell(name, cells[place].strip(), kind) for name, (place, kind) in shape.columns.items()]
-
-
-def _cell(name: str, cell: str, kind: str) -> str | float:
-    if not cell:
-        raise ValueError(f"the {name} is missing")
-    if pa.types.is_floating(KINDS[kind]):
-        most = LATEST if kind == "time" else np.finfo(np.float64).max
-        if not _NUMBER.fullmatch(cell) or abs(float(cell)) > most:
-            raise ValueError(f"the {name} must be a number, but is {cell[:40]!r}")
-        return float(cell)
-    if kind == "part" and _plain(cell) not in PART_NAMES:
-        raise ValueError(f"the {name} must be 0, 1 or 2 (train, valid or test), but is {cell[:40]!r}")
-    return cell
-
-
-def _plain(value: str) -> str:
-    return value.strip().lower()
+    def read(self, size: int = -1) -> bytes:
+        self._rest = self._rest or next(self._pieces, b"")
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from mmlib.catalogues.assemble import dataset, once, seconds
-from mmlib.core.errors import InputError
+from mmlib.catalogues.assemble import dataset, once
 
 
 def table(rows: list[tuple]) -> pd.DataFrame:
@@ -54,14 +52,3 @@ def test_each_pair_is_kept_once_like_its_slow_twin():
     assert notes[0].startswith(f"f: repeated interactions of the same user and item: {60 - len(best)};")
     across = sum(len({part for user, item, part, _ in rows if (user, item) == pair}) - 1 for pair in best)
     assert f"in several parts at once: {across};" in notes[1]
-
-
-def test_seconds():
-    notes: list[str] = []
-    assert seconds(pd.Series([1.6e9, 0.5], name="time"), "f", notes).tolist() == [1_600_000_000, 0]
-    assert seconds(pd.Series([1.6e12], name="time"), "f", notes).tolist() == [1_600_000_000]
-    assert seconds(pd.Series([1.6e15], name="time"), "f", notes).tolist() == [1_600_000_000]
-    assert notes == ["f: time was taken as milliseconds.", "f: time was taken as microseconds."]
-    assert seconds(pd.Series([1.5, np.nan], name="time"), "f", []).dtype == np.float64
-    with pytest.raises(InputError, match="f: time holds 1e\\+30, which is no time"):
-        seconds(pd.Series([1.0, 1.0, 1e30], name="time"), "f", [])

@@ -55,9 +55,11 @@ def test_days_that_are_the_same_either_way_are_read(tmp_path):
 
 def test_mixed_dates_are_named_by_row(tmp_path):
     cells = ["31/05/2024", "30/05/2024", "2024-05-29", "05/28/2024"]
-    with pytest.raises(InputError, match=r"dates such as '31/05/2024', but row 4 says '2024-05-29' \(2 such rows\)"):
+    with pytest.raises(
+        InputError, match=r"line 4: .* a date such as '31/05/2024', but is '2024-05-29' .*\(2 such lines\)"
+    ):
         times(tmp_path, cells)
-    with pytest.raises(InputError, match=r"row 2 says '31/05/2024' \(3 such rows\).*time_format"):
+    with pytest.raises(InputError, match=r"line 2: .* but is '31/05/2024' .*time_format.*\(3 such lines\)"):
         times(tmp_path, cells, {"time_format": "%Y-%m-%d"})
     with pytest.raises(InputError, match=r"time_format.*'dd/mm/yyyy' is no pattern of dates"):
         times(tmp_path, cells, {"time_format": "dd/mm/yyyy"})
@@ -83,11 +85,19 @@ def test_decimal_commas(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "columns", "match"),
     [
-        (["4,500", "3"], None, r"'4,500' in row 2, which may be a fraction or thousands.*\"decimal\": \",\""),
-        (["4,5", "3.5"], None, r"must hold numbers, but row 2 says '4,5'"),
-        (["4,5", "3"], {"decimal": "."}, r"must hold numbers, but row 2 says '4,5'"),
+        (
+            ["4,500", "3"],
+            None,
+            r"line 2: '4,500' in column 'rating' may be a fraction or thousands.*\"decimal\": \",\"",
+        ),
+        (["4,5", "3.5"], None, r"line 2: the rating must be a number, with a point and no comma, but is '4,5'"),
+        (
+            ["4,5", "3"],
+            {"decimal": "."},
+            r"line 2: the rating must be a number, with a point and no comma, but is '4,5'",
+        ),
         (["4,5"], {"decimal": ";"}, r"decimal'\] = ';' is not known"),
-        (["1,2,3", "4,5"], None, r"row 2 says '1,2,3'"),
+        (["1,2,3", "4,5"], None, r"line 2: .* but is '1,2,3'"),
     ],
 )
 def test_commas_that_are_no_decimals(tmp_path, cells, columns, match):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
-from ..line_reader import BadLines, lines
+from ..text_files import BadLines, lines
 from .forms import FORMS, recognised, record
 
 ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")

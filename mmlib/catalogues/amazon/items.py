@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...core.progress import progress
 from ..clean_items import plain
-from ..line_reader import BadLines, lines
+from ..text_files import BadLines, lines
 from .forms import METADATA, ROOTS, first_of, name_of, picture_url, record, texts_of
 
 PICTURE_KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif")

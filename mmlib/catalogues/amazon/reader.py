@@ -12,7 +12,7 @@ from ...core.errors import InputError, one_of
 from ..clean import k_core
 from ..ids import UNMATCHED
 from ..ids import unmatched as unmatched_notes
-from ..line_reader import BadLines
+from ..text_files import BadLines
 from . import files
 from .forms import FORMS, text_fields
 from .items import Item, pictures_in, read_items, table_of_items

@@ -14,7 +14,7 @@ import pyarrow.json as pj
 
 from ...core.errors import InputError
 from ...core.progress import progress
-from ..line_reader import LONGEST, BadLines, blocks
+from ..text_files import LONGEST, BadLines, blocks
 from .forms import Form, review
 
 NAMES = ("user", "item", "rating", "time", "summary", "text")

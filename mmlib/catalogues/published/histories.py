@@ -13,9 +13,9 @@ from ...core.errors import InputError
 from .. import assemble
 from ..ids import all_numbers, in_order
 from ..ids import unmatched as unmatched_notes
-from ..line_reader import BadLines, lines
 from ..tables.content import COLUMNS
 from ..tables.names import plain
+from ..text_files import BadLines, lines
 
 FEATURES = {"image": "image_feat.npy", "text": "text_feat.npy"}
 NUMBER = re.compile(r"[0-9]{1,18}")

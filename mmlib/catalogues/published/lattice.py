@@ -8,8 +8,8 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from ..line_reader import BadLines, lines, opened
 from ..tables.content import COLUMNS
+from ..text_files import BadLines, lines, opened
 from . import histories as published
 
 FILES = {"train.json": "train", "val.json": "valid", "test.json": "test"}

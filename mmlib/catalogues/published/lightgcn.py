@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from ..line_reader import BadLines, lines
+from ..text_files import BadLines, lines
 from . import histories as published
 
 FILES = {"train.txt": "train", "valid.txt": "valid", "val.txt": "valid", "test.txt": "test"}

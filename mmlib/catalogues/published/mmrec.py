@@ -6,14 +6,14 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from .. import delimited as rows_of
-from ..assemble import seconds
-from ..line_reader import BadLines, lines
+from .. import delimited
+from ..cells import interactions, read_cells
 from ..tables import names as names_of
 from ..tables.content import content
+from ..text_files import BadLines, lines
 from . import histories as published
 
-KINDS = {"user": "id", "item": "id", "rating": "number", "time": "time", "part": "part"}
+ROLES = ("user", "item", "rating", "time", "part")
 
 
 def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
@@ -40,7 +40,7 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     table = _interactions(path, bad, notes)
     users, items = (published.originals(_one(folder, f"{letter}_id_mapping*.csv"), bad) for letter in "ui")
     meta = _one(folder, "meta-*.csv")
-    described, images = content(folder, meta, {"item": "itemID"}, notes) if meta else (None, None)
+    described, images = content(folder, meta, {"item": "itemID"}, bad, notes) if meta else (None, None)
     notes += bad.notes()
     return published.dataset(
         folder,
@@ -67,23 +67,18 @@ def _one(folder: Path, pattern: str) -> Path | None:
 
 
 def _interactions(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
-    """Columns ``user`` and ``item`` (categories), ``part``, and ``rating`` and ``time`` where known."""
-    after, head = next(lines(path, BadLines()), (0, ""))
+    line, head = next(lines(path, BadLines()), (0, ""))
     mark = max("\t,;| ", key=head.count)
     names = [name.split(":")[0].strip() for name in head.split(mark)]
-    found = {role: names_of.column(role, {}, names, path) for role in KINDS}
+    found = {role: name for role in ROLES if (name := names_of.column(role, {}, names, path))}
     for role in ("user", "item"):
-        if found[role] is None:
+        if role not in found:
             raise InputError(
-                f"{path}, line {after}: no column that is recognised as the {role}s' ids among "
+                f"{path}, line {line}: no column that is recognised as the {role}s' ids among "
                 f"{', '.join(names)[:200]}; call it {role}ID."
             )
-    columns = {role: (names.index(name), KINDS[role]) for role, name in found.items() if name is not None}
-    notes.append(f"{path.name}: " + ", ".join(f"{role} = {names[place]}" for role, (place, _) in columns.items()) + ".")
-    table = rows_of.read(path, rows_of.Shape(mark, len(names), columns, after), bad)
-    if "time" in table:
-        table["time"] = seconds(table["time"], path.name, notes)
-    if "part" not in table:
-        table["part"] = ""
+    notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in found.items()) + ".")
+    if "part" not in found:
         notes.append(f"{path.name} has no column x_label: there is no published split.")
-    return table
+    layout = delimited.Layout(mark, names, header=True)
+    return interactions(read_cells(path, layout, bad, list(found.values())), found, notes)

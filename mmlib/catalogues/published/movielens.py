@@ -1,6 +1,5 @@
 """MovieLens in all its forms: 100K (``u.data``), 1M and 10M (``ratings.dat``), 20M, 25M, 32M and latest (CSV)."""
 
-import io
 import re
 from pathlib import Path
 
@@ -8,15 +7,14 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from .. import assemble
-from .. import delimited as rows_of
-from ..assemble import seconds
+from .. import assemble, delimited
+from ..cells import Cells, interactions, read_cells
 from ..ids import in_order
 from ..ids import unmatched as unmatched_notes
-from ..line_reader import BadLines, blocks, lines
 from ..tables.content import COLUMNS, joined
-from ..tables.files import header, ids, read_table
+from ..tables.files import header, read_table
 from ..tables.pictures import pictures
+from ..text_files import BadLines, lines
 
 FILES = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
 MARKS = {"u.data": "\t", "ratings.dat": "::", "ratings.csv": ","}
@@ -54,18 +52,17 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
             f"{folder} has no ratings of MovieLens: u.data with u.item, ratings.dat with movies.dat, or ratings.csv "
             "with movies.csv (movieId,title,genres)."
         )
-    table = _ratings(folder / file, bad)
-    table["time"] = seconds(table["time"], file, notes)
+    table = _ratings(folder / file, bad, notes)
     films = _films(folder / FILES[file], bad, notes).drop_duplicates("id")
     films, images = _with_pictures(folder, films, notes)
     users, items = in_order(table["user"].cat.categories), in_order([*table["item"].cat.categories, *films["id"]])
     rated = table["item"].value_counts()
     notes += unmatched_notes(rated, pd.Index(films["id"]), "items", (folder / file, folder / FILES[file]), unmatched)
-    notes += ["Every rating counts as an interaction, low ones too.", *bad.notes()]
+    notes += bad.notes()
     catalogue = films.set_index("id").reindex(items, fill_value="").rename_axis("id").reset_index()
     name = name or folder.resolve().name
     people = pd.DataFrame({"id": users})
-    return assemble.dataset(name, table.assign(part=""), people, catalogue, notes, source=file, images=images)
+    return assemble.dataset(name, table, people, catalogue, notes, source=file, images=images)
 
 
 def form_of(folder: Path) -> str | None:
@@ -85,71 +82,58 @@ def _head(path: Path) -> list[str]:
         return HEADS[path.name]  # a damaged file of the right name: reading it tells more
 
 
-def _ratings(path: Path, bad: BadLines) -> pd.DataFrame:
-    after = 0
+def _ratings(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
     if path.name in HEADS:
         header(path)  # refuses a damaged one
-        after = next(lines(path, BadLines()), (0, ""))[0]
-    columns = {"user": (0, "id"), "item": (1, "id"), "rating": (2, "number"), "time": (3, "time")}
-    return rows_of.read(path, rows_of.Shape(MARKS[path.name], 4, columns, after), bad)
+    layout = delimited.Layout(MARKS[path.name], HEADS["ratings.csv"], header=path.name in HEADS)
+    found = dict(zip(("user", "item", "rating", "time"), layout.names))
+    return interactions(read_cells(path, layout, bad, layout.names), found, notes)
 
 
 def _films(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
     """Columns as in ``COLUMNS``, and ``year``; no pictures yet."""
-    if path.name == "movies.csv":
-        raw = read_table(path, HEADS["movies.csv"])
-        found = pd.DataFrame({"id": ids(raw, "movieId", path), "title": raw["title"], "genres": raw["genres"]})
-    else:
-        found = pd.DataFrame(_listed(path, bad, notes), columns=["id", "title", "genres"], dtype=object)
-    found["genres"] = found["genres"].replace("(no genres listed)", "")
-    split = [_YEAR.fullmatch(title) for title in found["title"]]
+    is_csv = path.name == "movies.csv"
+    cells = read_table(path, HEADS["movies.csv"], bad) if is_csv else _listed(path, bad, notes)
+    found = pd.DataFrame({"id": cells.ids("movieId", "film")}).assign(title=cells.text["title"].str.strip())
+    found["genres"] = cells.text["genres"].str.strip().replace(["(no genres listed)", "unknown"], "")
+    found = found[cells.sound].reset_index(drop=True)
+    split = found["title"].str.extract(_YEAR)
     again = int(found["id"].duplicated().sum())
     if again:
         notes.append(f"{path.name}: lines that repeat a film: {again}; its first line is kept.")
     table = pd.DataFrame(
         {
             "id": found["id"],
-            "title": [both[1] if both else title.strip() for both, title in zip(split, found["title"])],
+            "title": split[0].fillna(found["title"]),
             "text": joined(found, ["genres"]),
-            "category": [genres.split("|")[0] for genres in found["genres"]],
-            "year": [both[2] if both else "" for both in split],
+            "category": found["genres"].str.split("|").str[0],
+            "year": split[1].fillna(""),
         },
         dtype=object,
     )
     return table.reindex(columns=[*COLUMNS, "year"], fill_value="")
 
 
-def _listed(path: Path, bad: BadLines, notes: list[str]) -> list[tuple[str, str, str]]:
-    """(id, title, genres with | between) of each line of ``u.item`` or ``movies.dat``."""
-    films = []
-    for number, text in _texts(path, bad, notes):
-        cells = [cell.strip() for cell in text.split("|" if path.name == "u.item" else "::")]
-        if path.name == "u.item":
-            if len(cells) < 5 + len(GENRES) or not set(cells[-len(GENRES) :]) <= {"0", "1"}:
-                bad.add(path, number, f"not a film with its {len(GENRES)} flags for genres")
-                continue
-            genres = "|".join(genre for genre, flag in zip(GENRES, cells[-len(GENRES) :]) if flag == "1")
-            cells = [cells[0], cells[1], "" if genres == "unknown" else genres]
-        if len(cells) != 3 or not cells[0]:
-            bad.add(path, number, f"not id::title::genres: {text[:60]!r}")
-            continue
-        films.append((cells[0], cells[1], cells[2]))
-    return films
-
-
-def _texts(path: Path, bad: BadLines, notes: list[str]) -> list[tuple[int, str]]:
-    """The lines that are not blank, with their numbers, of a file in UTF-8 or, if it is not, in Latin-1."""
-    found = [
-        (number, line.rstrip(b"\r\n"))
-        for first, data in blocks(path, bad)
-        for number, line in enumerate(io.BytesIO(data), first)
-        if line.strip()
-    ]
+def _listed(path: Path, bad: BadLines, notes: list[str]) -> Cells:
+    """``u.item`` or ``movies.dat``, in UTF-8 or, if it is not, in Latin-1; genres with ``|`` between them."""
     try:
-        return [(number, line.decode("utf-8-sig")) for number, line in found]
-    except UnicodeDecodeError:
+        for _ in lines(path, BadLines()):
+            pass
+        encoding = "utf-8"
+    except InputError:
         notes.append(f"{path.name} is not UTF-8; it was taken as Latin-1.")
-        return [(number, line.decode("latin-1")) for number, line in found]
+        encoding = "latin-1"
+    if path.name == "movies.dat":
+        return read_cells(
+            path, delimited.Layout("::", HEADS["movies.csv"], encoding=encoding), bad, HEADS["movies.csv"]
+        )
+    names = ["movieId", "title", "released", "video", "url", *GENRES]
+    cells = read_cells(path, delimited.Layout("|", names, encoding=encoding), bad, names)
+    flags = cells.text[GENRES].apply(lambda column: column.str.strip())
+    cells.refuse(~flags.isin(["0", "1"]).all(axis=1), f"not a film with its {len(GENRES)} flags for genres")
+    marked = (flags == "1").to_numpy()
+    cells.text["genres"] = ["|".join(genre for genre, flag in zip(GENRES, row) if flag) for row in marked]
+    return cells
 
 
 def _with_pictures(folder: Path, films: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Path | None]:

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from ...core.errors import InputError
+from ..text_files import BadLines
 from . import names as names_of
-from .files import flat, header, ids, read_table
+from .files import flat, header, read_table
 from .pictures import pictures
 
 COLUMNS = ("id", "title", "text", "image", "category")
@@ -18,7 +19,7 @@ LONG = 60  # characters: a column whose cells are longer on average is prose, an
 
 
 def content(
-    folder: Path, path: Path | None, columns: Mapping[str, Any], notes: list[str]
+    folder: Path, path: Path | None, columns: Mapping[str, Any], bad: BadLines, notes: list[str]
 ) -> tuple[pd.DataFrame, Path | None]:
     """The table of items (``id``, ``title``, ``text``, ``image``, ``category``, then all other columns), and the
     folder of the pictures. Without a file the table has no rows.
@@ -35,7 +36,9 @@ def content(
             f"{path} has no column with the items' ids; it has {', '.join(head)}. Call it like the one in the "
             'interactions, or say which one it is: columns = {"item": "..."}.'
         )
-    raw = read_table(path)
+    cells = read_table(path, bad=bad)
+    found, raw = cells.ids(item, "item"), cells.text
+    found, raw = found[cells.sound].reset_index(drop=True), raw[cells.sound].reset_index(drop=True)
     title = names_of.column("title", columns, head, path)
     category = names_of.column("category", columns, head, path)
     kinds = _values(raw[category]) if category else [[]] * len(raw)
@@ -43,7 +46,7 @@ def content(
     if category and "text" not in columns and any(len(values) > 1 for values in kinds):
         told = [category, *(name for name in told if name != category)]
         notes.append(f"{path.name}: where {category} has several values, the first is the category; text has them all.")
-    table = pd.DataFrame({"id": ids(raw, item, path)})
+    table = pd.DataFrame({"id": found})
     table["title"] = raw[title].str.strip() if title else ""
     table["text"] = joined(raw, told)
     names, images, how = pictures(folder, path, raw, table["id"], columns, notes)

@@ -10,7 +10,6 @@ import pandas as pd
 
 from ...core.errors import InputError
 from . import names as names_of
-from .files import row_of
 
 FOLDERS = ("images", "pictures", "posters", "photos", "img")
 KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
@@ -35,7 +34,7 @@ def pictures(
     if web:
         notes.append(f"{path.name}: pictures that are web addresses: {web}; absent until they are files in the folder.")
         names = ["" if name.startswith(("http://", "https://")) else name for name in names]
-    names = [_inside(name, place, path, raw) for place, name in enumerate(names)]
+    names = [_inside(name, item, path) for name, item in zip(names, ids)]
     base = _base(folder, names)
     there = [bool(name) and os.path.isfile(base / name) for name in names]
     absent = [name for name, found in zip(names, there) if name and not found]
@@ -91,14 +90,14 @@ def _flagged(names: list[str], flags: pd.Series, column: str, notes: list[str]) 
     return ["" if flag == "placeholder" else name for name, flag in zip(names, flags)]
 
 
-def _inside(name: str, place: int, path: Path, raw: pd.DataFrame) -> str:
+def _inside(name: str, item: str, path: Path) -> str:
     """The path in its shortest form."""
     if not name:
         return ""
     short = os.path.normpath(name).replace(os.sep, "/")
     if short.split("/")[0] in ("..", "") or re.match(r"[A-Za-z]:", name):
         raise InputError(
-            f"{path}: the picture in row {row_of(raw, place)} is {name!r}, which lies outside the catalogue's folder. "
+            f"{path}: the picture of item {item} is {name!r}, which lies outside the catalogue's folder. "
             "Copy it into the folder and name it relative to that."
         )
     return short

@@ -16,7 +16,7 @@ from mmlib.catalogues.amazon import reviews as amazon_reviews
 from mmlib.catalogues.amazon import texts as amazon_texts
 from mmlib.catalogues.amazon.forms import FORMS
 from mmlib.catalogues.clean_items import plain
-from mmlib.catalogues.line_reader import BadLines, blocks
+from mmlib.catalogues.text_files import BadLines, blocks
 from mmlib.core.errors import InputError
 from mmlib.splits import random_by_user
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mmlib.catalogues.line_reader import BadLines
 from mmlib.catalogues.published.histories import Histories, originals
+from mmlib.catalogues.text_files import BadLines
 from mmlib.core.errors import InputError
 
 

@@ -126,7 +126,7 @@ def test_the_order_of_lines_does_not_matter(tmp_path):
             {"meta-baby.csv": "maker,name\nB1,x\n"},
             r"meta-baby\.csv has no column with the items' ids; it has maker, name",
         ),
-        ({"meta-baby.csv": "itemID,title\n0\n"}, r"meta-baby\.csv cannot be parsed"),
+        ({"meta-baby.csv": "itemID,title\n0\n"}, r"meta-baby\.csv, line 2: 1 cells between marks"),
     ],
 )
 def test_damage_is_named(tmp_path, files, match):

@@ -116,12 +116,17 @@ def test_the_order_of_lines_does_not_matter(tmp_path, kind):
         (
             "25m",
             {"movies.csv": b"movieId,title,genres\n1,caf\xe9,x\n"},
-            r"movies\.csv is not UTF-8: byte 0xe9 in line 2",
+            r"movies\.csv, line 2: not UTF-8 text: byte 6 is 0xe9",
         ),
-        ("25m", {"movies.csv": "movieId,title,genres\n,One,x\n"}, r"movies\.csv: column 'movieId' is empty in 1 rows"),
-        ("1m", {"movies.dat": "1::A::B\n2::A\n"}, r"movies\.dat, line 2: not id::title::genres: '2::A'"),
-        ("1m", {"movies.dat": "1::A::B\n::A::B\n"}, r"movies\.dat, line 2: not id::title::genres"),
-        ("100k", {"u.item": "1|A||||0|1\n"}, r"u\.item, line 1: not a film with its 19 flags"),
+        (
+            "25m",
+            {"movies.csv": "movieId,title,genres\n,One,x\n"},
+            r"movies\.csv, line 2: the film is missing \(column 'movieId'\)",
+        ),
+        ("1m", {"movies.dat": "1::A::B\n2::A\n"}, r"movies\.dat, line 2: 2 cells between marks '::' instead of 3"),
+        ("1m", {"movies.dat": "1::A::B\n::A::B\n"}, r"movies\.dat, line 2: the film is missing"),
+        ("100k", {"u.item": f"1|A|||{'|0' * 18}|2\n"}, r"u\.item, line 1: not a film with its 19 flags"),
+        ("100k", {"u.item": "1|A||||0|1\n"}, r"u\.item, line 1: 7 cells between marks '\|' instead of 24"),
         ("1m", {"movies.dat": ""}, r"movies\.dat is empty"),
         (
             "1m",
@@ -131,7 +136,7 @@ def test_the_order_of_lines_does_not_matter(tmp_path, kind):
         (
             "25m",
             {"movies.csv": b"movieId,title,genres\n1," + b"x" * (33 << 20)},
-            r"movies\.csv has a row longer than 16 MiB",
+            r"movies\.csv, line 2: the line is longer than 16 MiB",
         ),
     ],
 )
@@ -146,7 +151,7 @@ def test_bad_lines_are_counted_by_option(tmp_path):
     assert pairs(data) == [("1", "2", "")]
     notes = "\n".join(data.notes)
     assert "ratings.dat: unreadable lines left out: 1 (ratings.dat, line 2: 2 cells" in notes
-    assert "movies.dat: unreadable lines left out: 1 (movies.dat, line 2: not id::title::genres" in notes
+    assert "movies.dat: unreadable lines left out: 1 (movies.dat, line 2: 1 cells between marks" in notes
 
 
 def test_other_tables_are_not_movielens(tmp_path):

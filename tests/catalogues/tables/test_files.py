@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mmlib.catalogues.tables.files import flat, header, read_table, row_of
+from mmlib.catalogues.tables.files import flat, header, read_table
 from mmlib.core.errors import InputError
 
 
@@ -19,11 +19,11 @@ def refused(path, content: bytes, match: str) -> None:
     ("content", "match"),
     [
         (b"", "is empty; it needs a first row"),
-        (b"a,b\n", "has the names of its columns but no rows"),
-        (b"a,b\n1,2\n3\n", "cannot be parsed: .*Row #3: Expected 2 columns, got 1"),
-        (b"a,b\n1,2\n3,4,5\n", "cannot be parsed: .*Row #3: Expected 2 columns, got 3"),
-        (b"a,b\n1,2\n3,caf\xe9\n", "not UTF-8: byte 0xe9 in line 3.*iconv"),
-        (b"caf\xe9,b\n1,2\n", "not UTF-8: byte 0xe9 in line 1"),
+        (b"a,b\n", "has no rows that can be read below its first line"),
+        (b"a,b\n1,2\n3\n", "line 3: 1 cells between marks ',' instead of 2"),
+        (b"a,b\n1,2\n3,4,5\n", "line 3: 3 cells between marks ',' instead of 2"),
+        (b"a,b\n1,2\n3,caf\xe9\n", "line 3: not UTF-8 text: byte 6 is 0xe9; save the file as UTF-8"),
+        (b"caf\xe9,b\n1,2\n", "line 1: not UTF-8 text: byte 4 is 0xe9"),
         (b"a,a\n1,2\n", "two columns called 'a'"),
     ],
 )
@@ -65,22 +65,22 @@ def test_delimiters_marks_and_blank_lines(tmp_path, delimiter):
     path = tmp_path / "t.csv"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n\r\n".join(delimiter.join(row) for row in rows).encode())
     assert header(path) == ["id", "text"]
-    table = read_table(path)
-    assert table.to_numpy().tolist() == [["01", "a\nb"], ["2", ""]]
-    assert row_of(table, 0) == 2
+    cells = read_table(path)
+    assert cells.text.to_numpy().tolist() == [["01", "a\nb"], ["2", ""]]
+    assert list(cells.line) == [3, 6]
 
 
 def test_parquet_cells_become_text(tmp_path):
     frame = pd.DataFrame({"id": [1.0, None], "half": [0.5, 2], "list": [["a", "b"], None], "big": [2**60, -1]})
     frame = frame.assign(yes=[True, False], kind=pd.Categorical(["x", None]))
     frame.to_parquet(tmp_path / "t.parquet")
-    table = read_table(tmp_path / "t.parquet")
-    assert table.to_numpy().tolist() == [
+    cells = read_table(tmp_path / "t.parquet")
+    assert cells.text.to_numpy().tolist() == [
         ["1", "0.5", "a|b", str(2**60), "true", "x"],
         ["", "2", "", "-1", "false", ""],
     ]
-    assert row_of(table, 0) == 1
-    assert read_table(tmp_path / "t.parquet", ["big"]).columns.tolist() == ["big"]
+    assert (list(cells.line), cells.unit) == ([1, 2], "row")
+    assert read_table(tmp_path / "t.parquet", ["big"]).text.columns.tolist() == ["big"]
 
 
 def test_flat():

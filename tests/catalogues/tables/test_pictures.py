@@ -12,7 +12,6 @@ from mmlib.core.errors import InputError
 def find(folder: Path, table: dict, columns: dict | None = None):
     """(names, folder relative to ``folder``, how, notes)"""
     raw = pd.DataFrame(table)
-    raw.attrs["first_row"] = 2
     notes: list[str] = []
     names, images, how = pictures(folder, folder / "items.csv", raw, raw["item"], columns or {}, notes)
     return names, images and images.relative_to(folder).as_posix(), how, " ".join(notes)
@@ -78,7 +77,7 @@ def test_flags_beside_the_column(folder):
     "name", ["../a.jpg", "/etc/passwd", "images/../../a.jpg", "C:\\a.jpg", "..\\a.jpg", "..", "C:a"]
 )
 def test_no_picture_lies_outside(folder, name):
-    with pytest.raises(InputError, match=r"items\.csv: the picture in row 3 is .*outside the catalogue's folder"):
+    with pytest.raises(InputError, match=r"items\.csv: the picture of item b is .*outside the catalogue's folder"):
         find(folder, {"item": ["a", "b"], "image": ["d.jpg", name]})
     with pytest.raises(InputError, match="outside the catalogue's folder"):
         find(folder, {"item": ["a", "b"], "x": ["d.jpg", name]}, {"image": "{x}"})

@@ -237,16 +237,19 @@ def test_columns_that_are_not_there(tmp_path):
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("user,item\na,b\n,c\n,d\n", r"i\.csv: column 'user' is empty in 2 rows, first in row 3"),
-        ("user,item\na,b\na,  \n", r"i\.csv: column 'item' is empty in 1 rows, first in row 3"),
-        ("user,item,rating\na,b,1\na,c,good\n", r"i\.csv: column 'rating' must hold numbers, but row 3 says 'good'"),
-        ("user,item,rating\na,b,inf\n", r"row 2 says 'inf'"),
-        ("user,item,time\na,b,1\na,c,soon\n", r"column 'time' must hold numbers, but row 3 says 'soon'"),
+        ("user,item\na,b\n,c\n,d\n", r"i\.csv, line 3: the user is missing \(column 'user'\) \(2 such lines\)"),
+        ("user,item\na,b\na,  \n", r"i\.csv, line 3: the item is missing \(column 'item'\)\."),
+        ("user,item,rating\na,b,1\na,c,good\n", r"i\.csv, line 3: the rating must be a number, but is 'good'"),
+        ("user,item,rating\na,b,inf\n", r"line 2: the rating must be a number, but is 'inf'"),
+        ("user,item,time\na,b,1\na,c,soon\n", r"line 3: the time must be a number, but is 'soon'"),
         (
             "user,item,time\na,b,2024-01-01\na,c,soon\n",
-            r"column 'time' must hold dates such as '2024-01-01', .* row 3 says 'soon'",
+            r"line 3: the time must be a date such as '2024-01-01', but is 'soon'",
         ),
-        ("user,item,split\na,b,train\na,c,later\n", r"column 'split' must say train.* row 3 says 'later'"),
+        (
+            "user,item,split\na,b,train\na,c,later\n",
+            r"line 3: the part must be 0, 1 or 2, .* but is 'later'; if it is no split: columns = {'part': ''}",
+        ),
     ],
 )
 def test_cells_that_cannot_be(tmp_path, text, match):
@@ -255,7 +258,7 @@ def test_cells_that_cannot_be(tmp_path, text, match):
 
 def test_an_item_table_needs_ids(tmp_path):
     folder_of(tmp_path, r_csv="user,item\na,1\n", items_csv="item,title\n1,One\n,Two\n")
-    refused(tmp_path, r"items\.csv: column 'item' is empty in 1 rows, first in row 3")
+    refused(tmp_path, r"items\.csv, line 3: the item is missing")
     folder_of(tmp_path, items_csv="nr,title\n1,One\n")
     refused(tmp_path, r"items\.csv has no column with the items' ids; it has nr, title", {"items": "items.csv"})
 

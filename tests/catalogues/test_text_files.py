@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlib.catalogues.line_reader import BadLines, blocks, lines
+from mmlib.catalogues.text_files import BadLines, blocks, lines
 from mmlib.core.errors import InputError
 
 

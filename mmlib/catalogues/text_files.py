@@ -32,20 +32,20 @@ class BadLines:
     def __post_init__(self) -> None:
         one_of("on_bad", self.on_bad, ON_BAD)
 
-    def add(self, path: Path, line: int, why: str) -> None:
-        """Report one line, counted from 1.
+    def add(self, path: Path, line: int, why: str, unit: str = "line") -> None:
+        """Report one line (or row of parquet), counted from 1.
 
         Raises:
             InputError: when bad lines are to stop the reading.
         """
         if self.on_bad == "stop":
             raise InputError(
-                f"{path}, line {line:,}: {why}. Mend the line, or leave such lines out with on_bad='skip' "
+                f"{path}, {unit} {line:,}: {why}. Mend the {unit}, or leave such {unit}s out with on_bad='skip' "
                 "(their number is then reported)."
             )
         self.counts[str(path)] = self.counts.get(str(path), 0) + 1
         if len(self.examples) < 5:
-            self.examples.append(f"{path.name}, line {line:,}: {why}")
+            self.examples.append(f"{path.name}, {unit} {line:,}: {why}")
 
     def notes(self) -> tuple[str, ...]:
         """One sentence a file, with examples; for ``Dataset.notes``."""
