@@ -59,7 +59,7 @@ class Cells:
 
     def leave(self, role: str) -> str:
         """How a user's table is read without a column."""
-        return f"; or leave the column out with an empty name in columns: {{'{role}': ''}}" * self.optional
+        return f"; or leave the column out with an empty name in columns = {{'{role}': ''}}" * self.optional
 
     def ids(self, column: str, role: str) -> pd.Series:
         """The ids without the blanks around them; each row needs one."""
@@ -68,9 +68,7 @@ class Cells:
         self.refuse(values.str.contains("\0", regex=False), f"the {role} {{}} holds a zero byte", column)
         return values
 
-    def numbers(
-        self, column: str, role: str, notes: list[str], *, decimal: str | None = None
-    ) -> pd.Series:
+    def numbers(self, column: str, role: str, notes: list[str], *, decimal: str | None = None) -> pd.Series:
         """Finite numbers as float64; NaN for an empty cell where that is allowed.
 
         Raises:
@@ -93,7 +91,8 @@ class Cells:
             self.refuse(values == "", f"the {role} is missing (column {column!r})")
         comma = ", with a point and no comma" if len(commas) else ""
         wrong = (numbers.isna() | np.isinf(numbers)) & (values != "")
-        self.refuse(wrong, f"the {role} must be a number{comma}, but is {{}} (column {column!r}){self.leave(role)}", column)
+        why = f"the {role} must be a number{comma}, but is {{}} (column {column!r})"
+        self.refuse(wrong, why + self.leave(role), column)
         return numbers
 
     def seconds(
@@ -135,7 +134,7 @@ class Cells:
             times = (found - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
         return times
 
-    def parts(self, column: str, *) -> pd.Series:
+    def parts(self, column: str) -> pd.Series:
         """``"train"``, ``"valid"`` or ``"test"``; ``""`` for an empty cell where that is allowed."""
         values = self.text[column].str.strip().str.lower()
         if not self.optional:
@@ -171,9 +170,7 @@ def interactions(
         table["rating"] = cells.numbers(found["rating"], "rating", notes, decimal=how.get("decimal"))
         notes.append("Every rating counts as an interaction, low ones too.")
     if "time" in found:
-        table["time"] = cells.seconds(
-            found["time"], notes, pattern=how.get("time_format"), decimal=how.get("decimal")
-        )
+        table["time"] = cells.seconds(found["time"], notes, pattern=how.get("time_format"), decimal=how.get("decimal"))
     if "review" in found:
         table["review"] = cells.text[found["review"]].str.strip()
     if not cells.optional:

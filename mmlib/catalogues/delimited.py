@@ -106,19 +106,22 @@ def _checked(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, l
             continue
         if len(row) != len(layout.names):
             bad.add(path, line, f"{len(row)} cells between marks {layout.mark!r} instead of {len(layout.names)}")
-        elif not whole.isascii() and (why := not_text(whole)):
+        elif not whole.isascii() and (why := not_text(whole, path)):
             bad.add(path, line, why)
         else:
             yield line, row
 
 
-def not_text(row: str) -> str:
+def not_text(row: str, path: Path) -> str:
     """Why a row is not UTF-8, or nothing."""
     data = row.encode("utf-8", "surrogateescape")
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        return f"not UTF-8 text: byte {error.start + 1} is 0x{data[error.start]:02x}; save the file as UTF-8"
+        return (
+            f"not UTF-8 text: byte {error.start + 1} is 0x{data[error.start]:02x}; save the file as UTF-8, with "
+            f"`iconv -f LATIN1 -t UTF-8 {path.name} > new.csv` if it is Latin-1"
+        )
     return ""
 
 

@@ -244,17 +244,17 @@ FOLDERS: list[tuple[str, dict[str, Content], str]] = [
     (
         "picture outside the folder",
         {"ratings.csv": CSV, "items.csv": "itemId,image\ni1,../secret.png\n"},
-        "items.csv.*of item i?0.*outside",
+        "items.csv.*of item i1.*outside",
     ),
     (
         "picture of an absolute path",
         {"ratings.csv": CSV, "items.csv": "itemId,image\ni1,/etc/passwd\n"},
-        "items.csv.*of item i?0.*outside",
+        "items.csv.*of item i1.*outside",
     ),
     (
         "picture on another drive",
         {"ratings.csv": CSV, "items.csv": "itemId,image\ni1,C:\\a.png\n"},
-        "items.csv.*of item i?0.*outside",
+        "items.csv.*of item i1.*outside",
     ),
     (
         "picture is a link out of the folder",

@@ -63,7 +63,7 @@ def _layout(path: Path) -> delimited.Layout:
     mark = "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else max(",;\t", key=whole[0].count)
     layout = delimited.Layout(mark, (), header=True, quoted=True)
     line, row = next(delimited.records(path, layout, BadLines()), (1, [""]))
-    if why := delimited.not_text(mark.join(row)):
+    if why := delimited.not_text(mark.join(row), path):
         BadLines().add(path, line, why)
     return delimited.Layout(mark, row, header=True, quoted=True)
 

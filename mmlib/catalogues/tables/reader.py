@@ -86,9 +86,7 @@ def _interactions(path: Path, columns: Mapping[str, Any], bad: BadLines, notes: 
             )
     wanted = {role: name for role, name in found.items() if name is not None}
     notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in wanted.items()) + ".")
-    return interactions(
-        read_table(path, list(dict.fromkeys(wanted.values())), bad), wanted, notes, columns, optional=True
-    )
+    return interactions(read_table(path, list(dict.fromkeys(wanted.values())), bad), wanted, notes, columns)
 
 
 def _item_ids(

@@ -248,7 +248,7 @@ def test_columns_that_are_not_there(tmp_path):
         ),
         (
             "user,item,split\na,b,train\na,c,later\n",
-            r"line 3: the part must be 0, 1 or 2, .* but is 'later'; if it is no split: columns = {'part': ''}",
+            r"line 3: the part must be 0, 1 or 2, .* but is 'later' .*in columns = {'part': ''}",
         ),
     ],
 )
