@@ -70,6 +70,14 @@ def test_near_texts_equal_the_comparison_of_all_with_all(texts, draw):
     assert duplicates.near_texts(written) == slow
 
 
+def test_many_variants_of_one_text_are_one_group(monkeypatch):
+    """More than are compared with each: what a text shares most with comes first."""
+    monkeypatch.setattr(duplicates, "MOST", 5)
+    rare = [f"{LONG} number{n} of the series" for n in range(40)]
+    others = [f"{' '.join(f'w{n}x{k}' for k in range(12))} keeps small children warm in spring" for n in range(20)]
+    assert duplicates.joined(duplicates.near_texts(rare + others)) == [list(range(40))]
+
+
 def test_a_column_of_outside_ids_shows_items_that_are_one():
     codes = ["007", "008", "009", "", "007", "nan", *[f"1{k}" for k in range(14)]]
     data = shop(ROWS, 20, items={"imdbId": codes, "brand_id": ["a", "b"] * 10, "colour": ["red"] * 20})
