@@ -1,7 +1,7 @@
 """Images and texts to vectors: load an encoder, tune it on the catalogue, extract features."""
 
 from .clip import Clip
-from .extract import extract
+from .extraction import extract
 from .loading import load
 from .tuning import ContrastiveTuning
 

@@ -21,7 +21,7 @@ from ..core.progress import progress
 from ..evaluation.retrieval import own_ranks
 from ..kernels.contrast import info_nce
 from .clip import Clip
-from .extract import item_texts
+from .extraction import item_texts
 from .images import ahead, read
 from .windows import Windows
 

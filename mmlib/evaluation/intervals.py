@@ -1,7 +1,7 @@
 """Intervals of bounded metrics: inside the metric's range, and right as often as they promise.
 
 Letters: U = users, S = seeds. Values are [U], of one trained model, or [S, U], a row a seed. ``bench/intervals.py``
-compares these intervals with others on sparse metrics of 10 to 2,000 users; ``docs`` holds what it printed.
+compares these intervals with others on sparse metrics of 2 to 2,000 users; ``bench/results`` holds what it printed.
 """
 
 from dataclasses import dataclass

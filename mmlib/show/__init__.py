@@ -5,9 +5,9 @@ from . import explore
 from .comparisons import compared_table, comparison, conclusion, pair_matrix, resolution, standings, verdict
 from .figures import attention, curves, degrees, long_tail, vectors
 from .maps import alignment, alignment_pair
+from .means import costs, scores, table
 from .pictures import gallery, neighbourhood, recommendations, thumbnail
 from .retrieval import text_and_image, text_and_image_answer
-from .scores import costs, scores, table
 from .tables import Html, facts, listing, overlap_answer, problems, protocol, published_table, purity_answer
 from .theme import TEMPLATE, caption, category_styles
 

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from ..core.errors import InputError
 from ..evaluation import Comparison, Comparisons, Method, ranked
 from ..evaluation.intervals import in_words
-from .scores import COSTS
+from .means import COSTS
 from .tables import Html, html_table, listed
 from .theme import GRID, INK, MUTED, PALETTE, axis_names, bars, caption, small, style
 

@@ -9,9 +9,9 @@ from bs4 import BeautifulSoup
 from mmlib.core.errors import InputError
 from mmlib.evaluation import Comparison, Comparisons, ranked
 from mmlib.show import compared_table, comparison, conclusion, pair_matrix, resolution, standings, verdict
-from mmlib.show.scores import COSTS
+from mmlib.show.means import COSTS
 
-from .test_scores import METHODS, cells
+from .test_means import METHODS, cells
 
 
 def row(

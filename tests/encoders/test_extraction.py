@@ -17,7 +17,7 @@ from mmlib.encoders.windows import Windows
 
 from .shop import break_pictures, catalogue, tiny
 
-module = sys.modules["mmlib.encoders.extract"]
+module = sys.modules["mmlib.encoders.extraction"]
 cuda = pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"))
 
 
@@ -281,7 +281,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from tests.encoders.shop import catalogue, tiny
 from mmlib.encoders import extract
-module = sys.modules["mmlib.encoders.extract"]
+module = sys.modules["mmlib.encoders.extraction"]
 module.SHARD = 8
 clip, calls = tiny(), []
 tower = clip.image
