@@ -26,7 +26,7 @@ def load(
 
     Args:
         dataset: ``"toy"`` for the generated shop; the name of a public catalogue that ``mmlib data fetch`` has brought,
-            such as ``"amazon-2014/Baby"``; or a folder in any form that ``forms.read`` knows, such as a user's own
+            such as ``"amazon-2014/Baby"``; or a folder in any form that ``formats.read`` knows, such as a user's own
             tables. A folder that is itself called toy is ``"./toy"``.
         split: ``"8:1:1"``, ``"leave-one-out"``, ``"time per user 8:1:1"`` ...; all names are at ``splits.by_name``.
         split_seed: draws the split.
@@ -56,14 +56,14 @@ def bring(
 ) -> Dataset:
     """The catalogue, read and cleaned, but not split; arguments as in ``load``."""
     from . import clean as cleaning
-    from . import formats as forms
+    from . import formats
     from .shop import generate
 
     steps = [cleaning.parse(step) for step in clean]
     if str(dataset) == "toy":
         data = generate(folder_for_toy, **{str(name): value for name, value in (shop or {}).items()})
     else:
-        data = forms.read(place(dataset), columns=columns, **(reader or {}))
+        data = formats.read(place(dataset), columns=columns, **(reader or {}))
     return cleaning.clean(data, steps) if steps else data
 
 

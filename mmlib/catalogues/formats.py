@@ -9,7 +9,7 @@ from ..core.dataset import Dataset
 from ..core.errors import InputError, closest, one_of
 from .published import lattice, lightgcn, movielens
 from .tables.files import KINDS, header
-from .tables.names import USUAL, plain
+from .tables.roles import USUAL, plain
 
 NEEDS = {
     "saved": "dataset.json, written by Dataset.save",

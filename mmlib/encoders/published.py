@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..catalogues.published.histories import FEATURES
+from ..catalogues.published.numbered import FEATURES
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
 from ..core.features import Features

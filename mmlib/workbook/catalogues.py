@@ -50,7 +50,7 @@ def fetch(
         hosts: those that may be asked although their addresses are not on the public internet.
     """
     from ..catalogues import fetch as downloads
-    from ..catalogues import formats as forms
+    from ..catalogues import formats
     from ..catalogues.fetch.images import PATIENCE, fetch_images, summary, urls_of
     from ..catalogues.fetch.web import Patience
 
@@ -60,7 +60,7 @@ def fetch(
         raise InputError(f"{name} is not at {where} yet; leave --pictures-only out to bring its files first.")
     print(f"{name}: {where}")
     if pictures and not name.startswith("movielens"):
-        urls = urls_of(forms.read(where, **reader))
+        urls = urls_of(formats.read(where, **reader))
         found = summary(fetch_images(urls, where, patience=replace(PATIENCE, hosts=hosts)))
         print("\n".join(found) if urls else "no item names an image's address")
     named = name if folder is None else str(where)

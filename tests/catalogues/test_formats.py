@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from mmlib.catalogues import amazon, tables
-from mmlib.catalogues import formats as forms
+from mmlib.catalogues import amazon, formats, tables
 from mmlib.catalogues.published import lightgcn, mmrec, movielens
 from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
@@ -39,15 +38,15 @@ CASES = [(form, files) for form, several in FOLDERS.items() for files in several
 
 @pytest.mark.parametrize(("form", "files"), CASES, ids=[f"{form}-{'-'.join(files)}" for form, files in CASES])
 def test_every_form_is_recognised(tmp_path, form, files):
-    assert forms.recognise(write(tmp_path, files)) == form
+    assert formats.recognise(write(tmp_path, files)) == form
 
 
 def test_a_saved_dataset_is_one_whatever_lies_beside_it(tmp_path):
     data = generate(users=30, items=24, purchases=180, size=16)
     data.save(write(tmp_path, test_mmrec.FILES))
-    assert forms.recognise(tmp_path) == "saved"
-    assert forms.read(tmp_path).key == data.key
-    assert forms.read(tmp_path, columns={"user": "x"}).key == data.key
+    assert formats.recognise(tmp_path) == "saved"
+    assert formats.read(tmp_path).key == data.key
+    assert formats.read(tmp_path, columns={"user": "x"}).key == data.key
 
 
 def test_the_reader_of_the_form_is_asked(tmp_path, monkeypatch):
@@ -58,29 +57,29 @@ def test_the_reader_of_the_form_is_asked(tmp_path, monkeypatch):
         ("tables", tables, FOLDERS["tables"][0]),
     ):
         folder = write(tmp_path / form, files)
-        assert forms.read(folder).key == forms.read(folder, form).key == reader.read(folder).key
+        assert formats.read(folder).key == formats.read(folder, form).key == reader.read(folder).key
     monkeypatch.setattr(amazon, "read", lambda folder, form="auto", on_bad="stop": (folder.name, form, on_bad))
     folder = write(tmp_path / "amazon", FOLDERS["amazon"][0])
-    assert forms.read(folder, on_bad="skip") == ("amazon", "auto", "skip")
-    assert forms.read(folder, "amazon-2018") == ("amazon", "2018", "stop")
+    assert formats.read(folder, on_bad="skip") == ("amazon", "auto", "skip")
+    assert formats.read(folder, "amazon-2018") == ("amazon", "2018", "stop")
 
 
 def test_columns_are_for_tables(tmp_path):
     write(tmp_path, test_movielens.M25)
     columns = {"interactions": "ratings.csv", "items": "movies.csv", "title": "genres"}
-    assert forms.read(tmp_path, columns=columns).items["title"].tolist()[1] == "Crime"
+    assert formats.read(tmp_path, columns=columns).items["title"].tolist()[1] == "Crime"
     with pytest.raises(InputError, match="columns are for a user's own tables; the form 'movielens'"):
-        forms.read(tmp_path, "movielens", columns=columns)
+        formats.read(tmp_path, "movielens", columns=columns)
 
 
 def test_options_go_to_the_reader(tmp_path):
     write(tmp_path, test_lightgcn.FILES | {"train.txt": "0 1\nx\n"})
-    assert len(forms.read(tmp_path, on_bad="skip").interactions) == 3
-    assert forms.read(tmp_path, on_bad="skip", name="mine").name == "mine"
+    assert len(formats.read(tmp_path, on_bad="skip").interactions) == 3
+    assert formats.read(tmp_path, on_bad="skip", name="mine").name == "mine"
     with pytest.raises(
         InputError, match=r"'lightgcn' has no option 'onbad'.*Did you mean \"on_bad\".*on_bad, unmatched, name"
     ):
-        forms.read(tmp_path, onbad="skip")
+        formats.read(tmp_path, onbad="skip")
 
 
 def test_two_forms_at_once_ask_which(tmp_path):
@@ -88,25 +87,25 @@ def test_two_forms_at_once_ask_which(tmp_path):
     with pytest.raises(
         InputError, match=r"several forms: lattice: train\.json.*; lightgcn: train\.txt.*form='lattice'"
     ):
-        forms.read(tmp_path)
-    assert forms.read(tmp_path, "lightgcn").n_users == 4
+        formats.read(tmp_path)
+    assert formats.read(tmp_path, "lightgcn").n_users == 4
     write(tmp_path / "b", test_lightgcn.FILES | {"ratings.csv": test_tables.RATINGS})
     with pytest.raises(InputError, match=r"several forms: lightgcn: .*; tables: "):
-        forms.read(tmp_path / "b")
+        formats.read(tmp_path / "b")
 
 
 def test_nothing_that_can_be_read(tmp_path):
     with pytest.raises(InputError, match=r"no catalogue that can be read; it holds nothing.*mmrec: a file \.inter"):
-        forms.recognise(tmp_path)
+        formats.recognise(tmp_path)
     write(tmp_path, {"train.txt": "0 1\n", "pictures/a.jpg": b"", ".hidden": b"", "notes.json": ""})
     with pytest.raises(InputError, match=r"holds notes\.json, pictures/, train\.txt\. .*lightgcn: train\.txt and test"):
-        forms.recognise(tmp_path)
+        formats.recognise(tmp_path)
     with pytest.raises(InputError, match="none is not there"):
-        forms.recognise(tmp_path / "none")
+        formats.recognise(tmp_path / "none")
     with pytest.raises(InputError, match=r"train\.txt is a file"):
-        forms.read(tmp_path / "train.txt")
+        formats.read(tmp_path / "train.txt")
     with pytest.raises(InputError, match=r"form = 'movielen' is not known.*Did you mean \"movielens\""):
-        forms.read(tmp_path, "movielen")
+        formats.read(tmp_path, "movielen")
 
 
 def test_a_form_that_is_asked_for_says_what_it_misses(tmp_path):
@@ -121,4 +120,4 @@ def test_a_form_that_is_asked_for_says_what_it_misses(tmp_path):
         ("amazon", "no file of Amazon reviews"),
     ):
         with pytest.raises(InputError, match=match):
-            forms.read(tmp_path, form)
+            formats.read(tmp_path, form)

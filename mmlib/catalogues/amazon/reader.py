@@ -16,8 +16,8 @@ from ..text_files import BadLines
 from . import files
 from .forms import FORMS, text_fields
 from .items import Item, pictures_in, read_items, table_of_items
-from .keep import keep
 from .reviews import collect
+from .selection import keep
 from .texts import table_of_reviews
 
 

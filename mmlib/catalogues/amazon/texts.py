@@ -7,8 +7,8 @@ import pyarrow.compute as pc
 
 from ...core.progress import progress
 from ..clean_items import plain
-from .keep import Kept
 from .reviews import TEXTS, Reviews
+from .selection import Kept
 
 SHARES, LEAST = 4, 1 << 20  # the texts are fetched in so many goes, of at least so many reviews each
 SLICE = 1 << 17  # reviews put in order at a time

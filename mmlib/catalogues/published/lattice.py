@@ -10,7 +10,7 @@ from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ..tables.content import COLUMNS
 from ..text_files import BadLines, lines, opened
-from . import histories as published
+from . import numbered
 
 FILES = {"train.json": "train", "val.json": "valid", "test.json": "test"}
 LARGEST = 512 << 20  # bytes of one file; the largest published one has 20 MB
@@ -34,7 +34,7 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     Raises:
         InputError: naming file, place and remedy.
     """
-    folder, bad, histories = Path(folder), BadLines(on_bad), published.Histories()
+    folder, bad, histories = Path(folder), BadLines(on_bad), numbered.Histories()
     place = place_of(folder)
     if place is None:
         raise InputError(f"{folder} has no {', '.join(FILES)}, and no subfolder such as 5-core that has them.")
@@ -42,11 +42,11 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
         for user, items in _object(place / file):
             histories.add(*_numbers(user, items, place / file))
         histories.close(part)
-    users, items = (published.originals(published.there(place, f"{what}_list.txt"), bad) for what in ("user", "item"))
+    users, items = (numbered.originals(numbered.there(place, f"{what}_list.txt"), bad) for what in ("user", "item"))
     table = histories.table(place)
-    described = _texts(published.there(place, "raw_text.txt"), bad)
+    described = _texts(numbered.there(place, "raw_text.txt"), bad)
     notes = list(bad.notes())
-    return published.dataset(
+    return numbered.dataset(
         folder,
         table,
         notes,
@@ -90,7 +90,7 @@ def _object(path: Path) -> tuple[tuple[str, Any], ...]:
 
 
 def _numbers(user: str, items: Any, path: Path) -> tuple[int, list[int]]:
-    if not published.NUMBER.fullmatch(user):
+    if not numbered.NUMBER.fullmatch(user):
         raise InputError(f"{path}: user {user[:40]!r} is not a whole number. Number the users from 0.")
     wrong = [items] if not isinstance(items, list) else [item for item in items if not _is_number(item)]
     if wrong:

@@ -6,7 +6,7 @@ from pathlib import Path
 from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ..text_files import BadLines, lines
-from . import histories as published
+from . import numbered
 
 FILES = {"train.txt": "train", "valid.txt": "valid", "val.txt": "valid", "test.txt": "test"}
 _LINE = re.compile(r"[0-9]{1,18}(\s+[0-9]{1,18})*\s*", re.ASCII)
@@ -28,7 +28,7 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     Raises:
         InputError: naming file, line and remedy.
     """
-    folder, bad, histories = Path(folder), BadLines(on_bad), published.Histories()
+    folder, bad, histories = Path(folder), BadLines(on_bad), numbered.Histories()
     _check(folder)
     for file, part in FILES.items():
         if file in ("train.txt", "test.txt") or (folder / file).is_file():
@@ -39,11 +39,11 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
                 else:
                     bad.add(folder / file, number, _why(text))
             histories.close(part)
-    users = published.originals(published.there(folder, "user_list.txt"), bad)
-    items = published.originals(published.there(folder, "item_list.txt"), bad)
+    users = numbered.originals(numbered.there(folder, "user_list.txt"), bad)
+    items = numbered.originals(numbered.there(folder, "item_list.txt"), bad)
     notes = list(bad.notes())
     table = histories.table(folder)
-    return published.dataset(
+    return numbered.dataset(
         folder,
         table,
         notes,
@@ -63,5 +63,5 @@ def _check(folder: Path) -> None:
 
 
 def _why(text: str) -> str:
-    wrong = next((word for word in text.split() if not published.NUMBER.fullmatch(word)), text)
+    wrong = next((word for word in text.split() if not numbered.NUMBER.fullmatch(word)), text)
     return f"{wrong[:40]!r} is not the number of a user or an item"

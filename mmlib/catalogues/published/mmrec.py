@@ -8,10 +8,10 @@ from ...core.dataset import Dataset
 from ...core.errors import InputError
 from .. import delimited
 from ..cells import interactions, read_cells
-from ..tables import names as names_of
+from ..tables import roles
 from ..tables.content import content
 from ..text_files import BadLines, lines
-from . import histories as published
+from . import numbered
 
 ROLES = ("user", "item", "rating", "time", "part")
 
@@ -38,11 +38,11 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     if path is None:
         raise InputError(f"{folder} has no .inter file, such as baby.inter; MMRec's form needs one.")
     table = _interactions(path, bad, notes)
-    users, items = (published.originals(_one(folder, f"{letter}_id_mapping*.csv"), bad) for letter in "ui")
+    users, items = (numbered.originals(_one(folder, f"{letter}_id_mapping*.csv"), bad) for letter in "ui")
     meta = _one(folder, "meta-*.csv")
     described, images = content(folder, meta, {"item": "itemID"}, bad, notes) if meta else (None, None)
     notes += bad.notes()
-    return published.dataset(
+    return numbered.dataset(
         folder,
         table,
         notes,
@@ -70,7 +70,7 @@ def _interactions(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
     line, head = next(lines(path, BadLines()), (0, ""))
     mark = max("\t,;| ", key=head.count)
     names = [name.split(":")[0].strip() for name in head.split(mark)]
-    found = {role: name for role in ROLES if (name := names_of.column(role, {}, names, path))}
+    found = {role: name for role in ROLES if (name := roles.column(role, {}, names, path))}
     for role in ("user", "item"):
         if role not in found:
             raise InputError(

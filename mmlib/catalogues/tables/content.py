@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...core.errors import InputError
 from ..text_files import BadLines
-from . import names as names_of
+from . import roles
 from .files import flat, header, read_table
 from .pictures import pictures
 
@@ -30,19 +30,19 @@ def content(
     if path is None:
         return _nothing(columns, notes), None
     head = header(path)
-    item = names_of.item_column(columns, head)
+    item = roles.item_column(columns, head)
     if item is None:
         raise InputError(
             f"{path} has no column with the items' ids; it has {', '.join(head)}. Call it like the one in the "
-            'interactions, or say which one it is: columns = {"item": "..."}.'
+            'interactions, say which one it is with columns = {"item": "..."}, or leave the table out: {"items": ""}.'
         )
     cells = read_table(path, bad=bad)
     found, raw = cells.ids(item, "item"), cells.text
     found, raw = found[cells.sound].reset_index(drop=True), raw[cells.sound].reset_index(drop=True)
-    title = names_of.column("title", columns, head, path)
-    category = names_of.column("category", columns, head, path)
+    title = roles.column("title", columns, head, path)
+    category = roles.column("category", columns, head, path)
     kinds = _values(raw[category]) if category else [[]] * len(raw)
-    told = names_of.text_columns(columns, head, path)
+    told = roles.text_columns(columns, head, path)
     if category and "text" not in columns and any(len(values) > 1 for values in kinds):
         told = [category, *(name for name in told if name != category)]
         notes.append(f"{path.name}: where {category} has several values, the first is the category; text has them all.")
@@ -68,7 +68,7 @@ def joined(raw: pd.DataFrame, names: list[str]) -> list[str]:
     A column is prose if it is called so (plot, description ...) or if its cells are long. A single column is taken
     unchanged, unless its name says that it holds facts.
     """
-    if len(names) == 1 and names_of.plain(names[0]) not in names_of.FACTS + names_of.USUAL["category"]:
+    if len(names) == 1 and roles.plain(names[0]) not in roles.FACTS + roles.USUAL["category"]:
         return raw[names[0]].str.strip().tolist()
     columns = []
     for name in names:
@@ -80,8 +80,8 @@ def joined(raw: pd.DataFrame, names: list[str]) -> list[str]:
 
 
 def _is_prose(name: str, cells: list[str]) -> bool:
-    if names_of.plain(name) in names_of.PROSE + names_of.FACTS + names_of.USUAL["category"]:
-        return names_of.plain(name) in names_of.PROSE
+    if roles.plain(name) in roles.PROSE + roles.FACTS + roles.USUAL["category"]:
+        return roles.plain(name) in roles.PROSE
     lengths = [len(cell) for cell in cells if cell]
     return sum(lengths) > LONG * len(lengths)
 
@@ -127,7 +127,7 @@ def _unique(table: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
 
 
 def _nothing(columns: Mapping[str, Any], notes: list[str]) -> pd.DataFrame:
-    asked = [role for role in names_of.CONTENT if columns.get(role)]
+    asked = [role for role in roles.CONTENT if columns.get(role)]
     if asked:
         raise InputError(
             f"columns[{asked[0]!r}] is given, but there is no table of items: no CSV or parquet file with a column of "

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.errors import InputError
-from . import names as names_of
+from . import roles
 
 FOLDERS = ("images", "pictures", "posters", "photos", "img")
 KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
@@ -54,7 +54,7 @@ def _named(
     given = columns.get("image")
     if given and "{" in given:
         return _from_pattern(given, raw, path), given
-    column = names_of.column("image", columns, list(raw.columns), path)
+    column = roles.column("image", columns, list(raw.columns), path)
     if column:
         return raw[column].str.strip().tolist(), column
     for name in FOLDERS if "image" not in columns else ():
@@ -70,7 +70,7 @@ def _from_pattern(pattern: str, raw: pd.DataFrame, path: Path) -> list[str]:
     plain, *rest = re.split(r"{([^{}]*)}", pattern)  # text, field, text, field, text ...
     made, empty = pd.Series(plain, index=raw.index, dtype=object), pd.Series(False, index=raw.index)
     for field, after in zip(rest[::2], rest[1::2]):
-        cells = raw[names_of.mapped("image", field, list(raw.columns), path)].str.strip()
+        cells = raw[roles.mapped("image", field, list(raw.columns), path)].str.strip()
         made, empty = made + cells.astype(object) + after, empty | (cells == "")
     return made.where(~empty, "").tolist()
 

@@ -13,7 +13,7 @@ from ..cells import interactions
 from ..ids import UNMATCHED, case_twins, in_order
 from ..ids import unmatched as unmatched_notes
 from ..text_files import BadLines
-from . import names as names_of
+from . import roles
 from .content import content
 from .files import header, read_table
 
@@ -31,19 +31,20 @@ def read(
     """Read a catalogue as it lies in ``folder``; nothing is split yet, and nothing is copied or changed.
 
     Two tables are looked for, each CSV (comma, semicolon or tab; UTF-8 or UTF-16) or parquet: one of interactions, with
-    a column for users and one for items, and, if there is one, one of items. The usual names of columns are recognised
-    (``userId``, ``user_id``, ``reviewerID`` ...), and ``notes`` says what was taken as what and what was found on the
-    way: repeated interactions (kept once), items without a row (kept), absent pictures (``image`` is then ``""``).
-    Ids stay text, so ``"007"`` is not ``"7"``. Users, and items without a table of their own, are put in the order of
-    their ids, by number if all are whole numbers; other items stay in the order of their table.
+    a column for users and one for items, and, if there is one, one of items. Of a table of users only the ids are used.
+    The usual names of columns are recognised (``userId``, ``user_id``, ``reviewerID`` ...), and ``notes`` says what was
+    taken as what and what was found on the way: repeated interactions (kept once), items without a row (kept), absent
+    pictures (``image`` is then ``""``). Ids stay text, so ``"007"`` is not ``"7"``. Users, and items without a table of
+    their own, are put in the order of their ids, by number if all are whole numbers; other items stay in the order of
+    their table.
 
     Args:
-        columns: what the recognition gets wrong. Keys: ``interactions`` and ``items`` (files), ``user``, ``item``,
-            ``rating``, ``time`` (seconds or milliseconds since 1970, or dates), ``review``, ``part``, ``title``,
-            ``text`` (a column, or several that are joined), ``image`` (a column of paths, or a pattern such as
-            ``"images/{itemId}.jpg"``), ``category``. ``None`` or ``""`` says that there is no such thing. Two more say
-            how cells are written: ``time_format`` (such as ``"%d/%m/%Y"``) and ``decimal`` (``","`` or ``"."``); both
-            are only needed where a column can be read in two ways.
+        columns: what the recognition gets wrong. Keys: ``interactions``, ``items``, ``users`` (files), ``user``,
+            ``item``, ``rating``, ``time`` (seconds or milliseconds since 1970, or dates), ``review``, ``part``,
+            ``title``, ``text`` (a column, or several that are joined), ``image`` (a column of paths, or a pattern such
+            as ``"images/{itemId}.jpg"``), ``category``. ``None`` or ``""`` says that there is no such thing. Two more
+            say how cells are written: ``time_format`` (such as ``"%d/%m/%Y"``) and ``decimal`` (``","`` or ``"."``);
+            both are only needed where a column can be read in two ways.
         on_bad: ``"stop"`` at a row that cannot be read, or ``"skip"`` and count such rows.
         unmatched: what becomes of a table of items that has a row for none of the items in the interactions:
             ``"stop"`` or ``"keep"``, see ``ids.unmatched``.
@@ -57,11 +58,13 @@ def read(
     if not folder.is_dir():
         kind = "a file; give the folder that holds it" if folder.exists() else "not there"
         raise InputError(f"The folder {folder} is {kind}.")
-    names_of.check(columns)
-    path, items = names_of.find_tables(folder, columns)
+    roles.check(columns)
+    path, items, people_file = roles.find_tables(folder, columns)
     notes, bad = list[str](), BadLines(on_bad)
     table = _interactions(path, columns, bad, notes)
     described, images = content(folder, items, columns, bad, notes)
+    if people_file is not None:
+        notes += _in_users(table["user"], path, people_file, columns, unmatched, bad)
     notes += bad.notes()
     users, item_ids = (
         in_order(table["user"].cat.categories),
@@ -77,7 +80,7 @@ def read(
 
 def _interactions(path: Path, columns: Mapping[str, Any], bad: BadLines, notes: list[str]) -> pd.DataFrame:
     head = header(path)
-    found = {role: names_of.column(role, columns, head, path) for role in IN_INTERACTIONS}
+    found = {role: roles.column(role, columns, head, path) for role in IN_INTERACTIONS}
     for role in ("user", "item"):
         if found[role] is None:
             raise InputError(
@@ -87,6 +90,17 @@ def _interactions(path: Path, columns: Mapping[str, Any], bad: BadLines, notes: 
     wanted = {role: name for role, name in found.items() if name is not None}
     notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in wanted.items()) + ".")
     return interactions(read_table(path, list(dict.fromkeys(wanted.values())), bad), wanted, notes, columns)
+
+
+def _in_users(
+    users: pd.Series, path: Path, people: Path, columns: Mapping[str, Any], choice: str, bad: BadLines
+) -> tuple[str, ...]:
+    """What a table of users says of the interactions: only its ids are looked at."""
+    column = roles.column("user", columns, header(people), people)
+    if column is None:
+        raise InputError(f"{people} has no column with the users' ids; leave it out with columns = {{'users': ''}}.")
+    listed = read_table(people, [column], bad).ids(column, "user")
+    return unmatched_notes(users.value_counts(), pd.Index(listed), "users", (path, people), choice)
 
 
 def _item_ids(

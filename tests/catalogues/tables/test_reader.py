@@ -223,7 +223,7 @@ def test_several_candidates_ask_which(tmp_path):
 
 def test_columns_that_are_not_there(tmp_path):
     folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS)
-    refused(tmp_path, r"no key 'users'.*Did you mean \"user\"", {"users": "userId"})
+    refused(tmp_path, r"no key 'usr'.*Did you mean \"user\"", {"usr": "userId"})
     refused(tmp_path, r"columns\['user'\] = 3 must be a name", {"user": 3})
     refused(tmp_path, r"columns\['title'\] = \['a'\] must be a name", {"title": ["a"]})
     refused(tmp_path, r'ratings\.csv has no column .ratin.*Did you mean "rating"', {"rating": "ratin"})
@@ -302,3 +302,17 @@ def test_tables_in_utf_16_are_read(tmp_path, kind):
     data = tables.read(folder_of(tmp_path / "b", **wide), name="a")
     assert data.key == plain.key
     assert data.items["title"].iloc[-1] == "Été \U0001f600"
+
+
+def test_a_table_of_items_without_ids_is_no_silence(tmp_path):
+    folder = folder_of(tmp_path, ratings_csv="user,item\na,7\n", items_csv="thing,title\n7,Seven\n")
+    refused(folder, r"items\.csv has no column with the items' ids; it has thing, title")
+    assert tables.read(folder, {"items": ""}).n_items == 1
+
+
+def test_users_that_the_table_of_users_does_not_have_are_told(tmp_path):
+    folder = folder_of(tmp_path, ratings_csv="user,item\na,7\nb,7\n", users_csv="user_id,city\nA1,Rome\nB1,Oslo\n")
+    refused(folder, r"No id of users in .*ratings\.csv is in .*users\.csv\. .*such as a, b; .*such as A1, B1\.")
+    assert tables.read(folder, {"users": ""}).n_users == 2
+    folder_of(tmp_path, users_csv="user_id,city\na,Rome\nB1,Oslo\n")
+    assert "Warning: Users with interactions but no row of their own: 1 of 2" in notes_of(tables.read(folder))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmlib.catalogues.published.histories import Histories, originals
+from mmlib.catalogues.published.numbered import Histories, originals
 from mmlib.catalogues.text_files import BadLines
 from mmlib.core.errors import InputError
 

@@ -33,6 +33,7 @@ CONTENT = ("title", "text", "image", "category")
 TABLES = {  # which of several tables is meant
     "interactions": ("interactions", "ratings", "purchases", "reviews", "events", "clicks", "inter"),
     "items": ("items", "products", "movies", "books", "articles", "catalogue", "catalog", "metadata", "meta", "item"),
+    "users": ("users", "user", "customers", "members", "people", "readers", "visitors"),
 }
 WRITTEN = ("time_format", "decimal")  # how cells are written
 KEYS = (*TABLES, *USUAL, *WRITTEN)
@@ -92,8 +93,8 @@ def item_column(columns: Mapping[str, Any], names: list[str]) -> str | None:
     return columns["item"] if columns.get("item") in names else _usual((*USUAL["item"], "id"), names)
 
 
-def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | None]:
-    """The files with the interactions and, if there is one, with the items.
+def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | None, Path | None]:
+    """The files with the interactions and, where there is one, with the items and with the users.
 
     Raises:
         InputError: when there is no table of interactions, or several that could be it.
@@ -110,8 +111,12 @@ def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | 
     about = [
         path
         for path, names in heads.items()
-        if path not in user and item_column(columns, names) and any(_has(role, columns, names) for role in CONTENT)
+        if path not in user
+        and (item_column(columns, names) or _called("items", path))
+        and any(_has(role, columns, names) for role in CONTENT)
     ]
+    people = next((path for path in heads if path in user and path not in both and _called("users", path)), None)
+    people = named.get("users") if "users" in columns else people
     interactions = named.get("interactions") or _only("interactions", both, folder)
     if interactions is None:
         seen = "; ".join(f"{path.name}: {', '.join(names)}" for path, names in heads.items()) or "none"
@@ -120,8 +125,8 @@ def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | 
             'Say which ones they are: columns = {"interactions": "file.csv", "user": "...", "item": "..."}.'
         )
     if "items" in columns:
-        return interactions, named.get("items")
-    return interactions, _only("items", about, folder)
+        return interactions, named.get("items"), people
+    return interactions, _only("items", about, folder), people
 
 
 def plain(name: str) -> str:
@@ -139,6 +144,10 @@ def _has(role: str, columns: Mapping[str, Any], names: list[str]) -> bool:
     if role in columns and role != "image":
         return any(name in names for name in ([given] if isinstance(given, str) else given or ()))
     return _usual(USUAL[role], names) is not None
+
+
+def _called(kind: str, path: Path) -> bool:
+    return plain(path.name.split(".")[0]) in TABLES[kind]
 
 
 def _only(kind: str, paths: list[Path], folder: Path) -> Path | None:

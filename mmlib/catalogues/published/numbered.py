@@ -14,7 +14,7 @@ from .. import assemble
 from ..ids import all_numbers, in_order
 from ..ids import unmatched as unmatched_notes
 from ..tables.content import COLUMNS
-from ..tables.names import plain
+from ..tables.roles import plain
 from ..text_files import BadLines, lines
 
 FEATURES = {"image": "image_feat.npy", "text": "text_feat.npy"}
