@@ -15,6 +15,7 @@ from .tables import Html, html_table, listed
 from .theme import GRID, INK, MUTED, PALETTE, axis_names, bars, caption, small, style
 
 _BETTER, _WORSE = PALETTE[0], PALETTE[1]  # blue and orange stay apart for every kind of colour blindness
+_ONE_LINE = 40  # letters of two names that stand on one line beside a figure on a phone
 _MOST_WRITTEN = 10  # methods up to which each cell of the matrix has room for its number
 
 
@@ -63,7 +64,8 @@ def comparison(found: Comparisons) -> go.Figure:
     fig, labels = go.Figure(), []
     for k, one in enumerate(rows):
         tone = _BETTER if one.better == one.a else _WORSE if one.better else MUTED
-        names = f"<b>{_names(one)}</b>" if one.significant else _names(one)
+        names = _names(one, "<br>" if len(one.a + one.b) > _ONE_LINE else "")
+        names = f"<b>{names}</b>" if one.significant else names
         labels.append(names + "<br>" + small(escape(f"{one.metric}, {one.slice}: {one.numbers()}")))
         if not one.enough:
             continue
@@ -78,7 +80,7 @@ def comparison(found: Comparisons) -> go.Figure:
     axis_names(fig, "paired difference (first − second; metrics run from 0 to 1)", "")
     fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, tickfont_color=INK, showgrid=False)
     fig.update_yaxes(range=[len(labels) - 0.4, -0.6])
-    style(fig, height=130 + 46 * len(labels), margin_t=40)
+    style(fig, height=130 + (46 + 16 * any(label.count("<br>") > 1 for label in labels)) * len(labels), margin_t=40)
     text = f"Filled and bold: significant. Right of the line, the first is better. {found.rule}"
     return caption(fig, text, width=92)
 
@@ -195,8 +197,8 @@ def _some(found: Comparisons) -> Comparisons:
     return found
 
 
-def _names(one: Comparison) -> str:
-    return f"{escape(one.a)} − {escape(one.b)}"
+def _names(one: Comparison, gap: str = "") -> str:
+    return f"{escape(one.a)} − {gap}{escape(one.b)}"
 
 
 def _marker(sure: bool, tone: str) -> dict[str, object]:

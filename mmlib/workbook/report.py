@@ -1,6 +1,6 @@
 """HTML pages of runs and sweeps, made from what lies in their folders."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ def write_sweep_index(
         compared: from ``sweep_results.sweep_comparison``, drawn and listed above the runs.
         tried: from what the runs' options were chosen, see ``tried_table``.
     """
+    from ..evaluation.intervals import ENOUGH, too_few
     from ..show.comparisons import compared_table, comparison
     from ..show.html import write_index
 
@@ -61,8 +62,12 @@ def write_sweep_index(
     ]
     above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared).text)
     above += tried
-    table = rest.rename(columns=_short_names(shown)).assign(report=reports, error=rows["error"].str.partition("\n")[0])
-    names = list(_short_names(shown).values())
+    for name in (name for name in shown if f"{name}/users" in rows):
+        few = [f"{users:g}" if users < ENOUGH else "" for users in rows[f"{name}/users"]]
+        rest[name] = [too_few(int(users)) if users else value for value, users in zip(rest[name], few)]
+    short = _short_names(shown, [str(name) for name in rest if name not in shown])
+    table = rest.rename(columns=short).assign(report=reports, error=rows["error"].str.partition("\n")[0])
+    names = list(short.values())
     drawn = [] if compared is None or len(compared) > MOST else [comparison(compared)]
     return write_index(
         table, folder / "index.html", title=folder.name, comparisons_html=above, figures=drawn, metrics=names
@@ -122,10 +127,11 @@ def without_lone_labels(metrics: Mapping[str, Any]) -> dict[str, Any]:
 _PARTS = ("/low", "/high", "/users")
 
 
-def _short_names(paths: list[str]) -> dict[str, str]:
-    """Paths without the page's name, where that leaves them different."""
+def _short_names(paths: list[str], taken: Collection[str] = ()) -> dict[str, str]:
+    """Paths without the page's name, where that leaves them different from each other and from what is ``taken``."""
     short = {path: path.partition("/")[2].replace("/", " ") for path in paths}
-    return short if len(set(short.values())) == len(short) else {path: path.replace("/", " ") for path in paths}
+    unlike = len({*short.values(), *taken}) == len(short) + len(taken)
+    return short if unlike else {path: path.replace("/", " ") for path in paths}
 
 
 def _about(about: Mapping[str, Any]) -> str:

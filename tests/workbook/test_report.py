@@ -49,6 +49,16 @@ def test_the_index_shows_means_and_links(tmp_path: Path):
     assert "&lt;b&gt;" in page
 
 
+def test_the_index_has_no_mean_of_too_few_users(tmp_path: Path):
+    rows = pd.DataFrame({"run": ["a", "b"], "status": "done", "error": "", "folder": str(tmp_path), "seconds": 3.0})
+    path = "04/cold items/recall@20"
+    rows = rows.assign(**{path: [0.1234, 0.4321], f"{path}/users": [2, 12], "04/seconds": 7.0})
+    page = write_sweep_index(tmp_path, "", rows).read_text()
+    assert "too few users to say (2)" in page
+    assert "0.1234" not in page
+    assert "0.4321" in page
+
+
 def test_comparisons_are_drawn_and_listed_with_their_names(tmp_path: Path):
     rows = pd.DataFrame({"run": ["a"], "status": ["done"], "error": [""], "folder": [str(tmp_path / "a")]})
     numbers = (0.3, 0.2, 0.1, 0.05, 0.15, 0.01)
