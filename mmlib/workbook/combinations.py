@@ -2,16 +2,18 @@
 
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
 
 
-def check_together(values: Mapping[str, Any]) -> None:
+def check_together(values: Mapping[str, Any], beside: Path | None = None) -> None:
     """Refuse values that fit one by one but cannot be, alone or together.
 
     Args:
         values: of one run; what its pages do not read is not there, and not checked.
+        beside: the parameter file's folder, where a recommender of somebody's own may lie.
 
     Raises:
         InputError: for an unknown split or step of cleaning, and for options that the recommender, its start, the
@@ -22,6 +24,9 @@ def check_together(values: Mapping[str, Any]) -> None:
     if "modalities" in values:
         _check_mmcpr(values)
     if "recommender" in values:
+        from .named_models import model_class
+
+        model_class(values["recommender"], beside)
         _check_recommender(values)
 
 

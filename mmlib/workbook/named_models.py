@@ -23,19 +23,19 @@ RECOMMENDERS: dict[str, Any] = {name.lower(): getattr(recommenders, name) for na
 GIVEN = ("data", "features", "start")  # what a constructor takes beside options
 
 
-def model_class(name: str) -> Any:
+def model_class(name: str, beside: Path | None = None) -> Any:
     """The recommender of a name; ``"module:Class"`` is imported from the project's folder, the parameter file's
-    (``MMLIB_MODELS``), the current one, or Python's path.
+    (``beside``, or ``MMLIB_MODELS``), the current one, or Python's path.
 
     Raises:
         InputError: for an unknown name, and where there is no such module or class, or it is no recommender.
     """
-    if ":" not in name:
+    if ":" not in str(name):
         return RECOMMENDERS[one_of("recommender", name, RECOMMENDERS)]
     module, _, wanted = name.partition(":")
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module) or not wanted.isidentifier():
         raise InputError(f'recommender = "{name}": write module:Class, such as my_models:Mine.')
-    folders = [project(), os.environ.get("MMLIB_MODELS"), Path.cwd()]
+    folders = [project(), beside, os.environ.get("MMLIB_MODELS"), Path.cwd()]
     for folder in dict.fromkeys(str(folder) for folder in folders if folder):
         if folder not in sys.path:
             sys.path.append(folder)

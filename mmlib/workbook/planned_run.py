@@ -1,5 +1,6 @@
 """What is to be run, checked in full before anything starts."""
 
+import inspect
 import os
 import shlex
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ class Plan:
     def id(self) -> str:
         """The name and a short hash of the parameters, the threads, the pages and, whatever its name, the data."""
         decides = self.parameters | {"threads": self.threads} | ({"dataset": self.data} if self.data else {})
+        decides |= {"model": self.model} if self.model else {}
         return f"{self.name}-{digest(decides, list(self.pages))[:8]}"
 
     @cached_property
@@ -52,6 +54,15 @@ class Plan:
         from .read import data_key
 
         return data_key(self.parameters) if "dataset" in self.parameters else ""
+
+    @cached_property
+    def model(self) -> str:
+        """A hash of the file of somebody's own recommender when this was planned; empty for those of mmlib."""
+        if ":" not in (name := str(self.parameters.get("recommender", ""))):
+            return ""
+        from .named_models import model_class
+
+        return digest(Path(inspect.getfile(model_class(name))))
 
     @property
     def threads(self) -> int:
@@ -131,7 +142,7 @@ def plan(
         if set(names) - set(PAGES):
             read |= {name: known[name] for name in values if name in STUDY}
         used = {name: values.get(name, one.default) for name, one in read.items()}
-        check_together(used)
+        check_together(used, file.resolve().parent if file else None)
     except InputError as error:
         raise (InputError(f"{file}: {error}") if file else error) from None
     given = {name: value for name, value in used.items() if value != read[name].default}

@@ -28,7 +28,7 @@ def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
 
     about = read_json(folder / "params.json")
     pages = [folder / "pages" / f"{page}.ipynb" for page in done["pages"]]
-    summary = _about(about) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
+    summary = _about(about) + _said(done) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
     audited = folder / "audit.html"
     after = audited.read_text(encoding="utf-8") if audited.exists() else ""
     title = about.get("about") or about["id"]
@@ -137,6 +137,13 @@ def _short_names(paths: list[str], taken: Collection[str] = ()) -> dict[str, str
 def _about(about: Mapping[str, Any]) -> str:
     source = f"<p>Made by <code>mmlib run {escape(about['file'])}</code></p>" if about.get("file") else ""
     return f"<p>Run <code>{escape(about['id'])}</code></p>{source}"
+
+
+def _said(done: Mapping[str, Any]) -> str:
+    """Which pages are left out and why, and what the others have to say of the run."""
+    notes = [(page, note) for page, found in done["metrics"].items() for note in found.get("notes", ())]
+    said = [*done.get("left_out", {}).values(), *(f"{page}: {note}" for page, note in notes)]
+    return "".join(f"<p class='facts'>{escape(text)}</p>" for text in said)
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from ..core.errors import InputError
 from ..core.files import digest, read_json, write_json
 from ..core.lock import alone
 from .environment import environment
-from .kernel import execute
+from .kernel import LeftOut, execute
 from .pages import stale
 from .paths import short
 from .planned_run import Plan, plan
@@ -100,18 +100,26 @@ def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:
     if not quiet:
         print(f"{one.id}: {len(one.pages)} page{'s' * (len(one.pages) > 1)}, log in {short(log)}", flush=True)
     seconds: dict[str, float] = {}
+    left_out: dict[str, str] = {}
     env = _variables(one)
     for page in one.pages:
         start = time.monotonic()
         output = folder / "pages" / f"{page}.ipynb"
-        execute(one.notebooks / f"{page}.ipynb", output, one.page_values(page), env=env, log=log, echo=echo)
-        seconds[page] = round(time.monotonic() - start, 2)
+        try:
+            execute(one.notebooks / f"{page}.ipynb", output, one.page_values(page), env=env, log=log, echo=echo)
+            seconds[page] = round(time.monotonic() - start, 2)
+            said = f"{page:<20} {seconds[page]:7.1f} s"
+        except LeftOut as error:
+            said = left_out[page] = str(error)
+            output.unlink(missing_ok=True)
         if not quiet:
-            print(f"  {page:<20} {seconds[page]:7.1f} s", flush=True)
-    found = {page: _recorded(folder, page) for page in one.pages}
+            print(f"  {said}", flush=True)
+    if not seconds:
+        raise InputError("\n".join(left_out.values()))
+    found = {page: _recorded(folder, page) for page in seconds}
     total = round(sum(seconds.values()), 2)
     done = {"parameters": one.parameters, "pages": seconds, "metrics": found, "seconds": total, "code": _code(one)}
-    done |= {"threads": one.threads, "data": {"key": one.data, "passport": _passport(folder)}}
+    done |= {"left_out": left_out, "threads": one.threads, "data": {"key": one.data, "passport": _passport(folder)}}
     if not (folder / "env.json").exists():
         write_json(folder / "env.json", environment(one.notebooks))
     write_run_report(folder, done)
@@ -131,6 +139,7 @@ def _fresh(one: Plan) -> Path:
 
 def _variables(one: Plan) -> dict[str, str]:
     env = {"MMLIB_RUN": str(one.folder), "MMLIB_OUTPUTS": str(one.outputs), "MMLIB_NOTEBOOKS": str(one.notebooks)}
+    env |= {"MMLIB_MODELS": str(one.file.resolve().parent)} if one.file else {}
     env |= {PLANNED: f"{one.data} {one.parameters['dataset']}"} if one.data else {}
     return env | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(one.threads))
 

@@ -51,7 +51,7 @@ def holed(value: float, row: int = 3, width: int = 6, rows: int = ITEMS) -> torc
 
 
 def model(name: str = "lightgcn", **options: Any) -> Any:
-    return mm.recommender(name, data(), features(), model_options=options)
+    return mm.recommender(name, data(), features(), **options)
 
 
 def fit(**options: Any) -> Any:
@@ -146,12 +146,12 @@ FEATURES: list[tuple[str, Call, str]] = [
     ("embeddings: one dimension", lambda: vectors(items=table()[0]), "item|shape|dim"),
     (
         "embeddings: of another catalogue, as a start",
-        lambda: mm.recommender("bpr", data(), start=vectors(items=table(7, 8)), model_options={"dim": 8}),
+        lambda: mm.recommender("bpr", data(), start=vectors(items=table(7, 8)), dim=8),
         "7|items",
     ),
     (
         "embeddings: of another width, as a start",
-        lambda: mm.recommender("bpr", data(), start=vectors(), model_options={"dim": 64}),
+        lambda: mm.recommender("bpr", data(), start=vectors(), dim=64),
         "8.*64|64.*8",
     ),
     ("embeddings: as a start of what takes none", lambda: mm.recommender("ease", data(), start=vectors()), "start"),
@@ -166,9 +166,7 @@ FEATURES: list[tuple[str, Call, str]] = [
         "7|users",
     ),
     ("embeddings: without a dataset, evaluated", lambda: mm.evaluate(vectors(), k=[5]), "dataset"),
-    ("start: unknown", lambda: mm.start_vectors(data(), features(), "mmcrp"), "mmcpr"),
-    ("start: from content without features", lambda: mm.start_vectors(data(), None, "content"), "features"),
-    ("start: of no width", lambda: mm.start_vectors(data(), features(), "content", dim=0), "dim"),
+    ("start: of no width", lambda: mm.content_mean(data(), features(), dim=0), "dim"),
     ("dataset: not split, in a model", lambda: mm.recommender("bpr", _unsplit()), "split"),
     ("dataset: not split, evaluated", lambda: mm.evaluate(vectors(), _unsplit(), k=[5]), "split"),
     ("dataset: a part of another name", lambda: data().part("tset"), "test"),

@@ -223,12 +223,6 @@ PYTHON: list[tuple[str, Call, str, Call]] = [
         r"evaluate\(embeddings, data\)",
         lambda: mm.evaluate(vectors(), data(), k=[5]),
     ),
-    (
-        "a start from content needs features, or is random",
-        lambda: mm.start_vectors(data(), None, "content"),
-        'start = "random"',
-        lambda: mm.start_vectors(data(), None, "random"),
-    ),
     ("lists need a length", lambda: evaluate(k=[]), "at least 1", lambda: evaluate(k=[1])),
     (
         "EASE of many items",
