@@ -36,7 +36,9 @@ _REMEDIES = {  # of what the system refuses; other errors of the system are erro
     errno.ELOOP: "The link leads back to itself; name the file.",
 }
 _EXTRAS = {  # whose packages may be missing
-    **dict.fromkeys(("jinja2", "jupytext", "nbconvert", "nbformat", "papermill", "plotly"), "workbook"),
+    **dict.fromkeys(
+        ("jinja2", "jupytext", "nbconvert", "nbformat", "papermill", "plotly", "pydantic", "ruamel"), "workbook"
+    ),
     **dict.fromkeys(("platformdirs", "requests", "urllib3"), "fetch"),
     **dict.fromkeys(("open_clip", "torchvision"), "encoders"),
 }
