@@ -1,6 +1,7 @@
 """Starts that need no training: what the encoders say, as it is."""
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,7 +14,12 @@ from ..training.learner import xavier
 
 
 def content_mean(
-    data: Dataset, features: Features, *, dim: int = 64, users: str = "purchases", missing: str = "mean"
+    data: Dataset,
+    features: Features,
+    *,
+    dim: int = 64,
+    users: Literal["interactions", "random"] = "interactions",
+    missing: str = "mean",
 ) -> Embeddings:
     """The baseline "CLIP" of MMCPR (appendix B): an item starts as the mean of its text and image vectors.
 
@@ -23,14 +29,14 @@ def content_mean(
     Args:
         features: text and image vectors, [n_items, d_m] each.
         dim: the vectors are reduced to so many dimensions by principal components; the paper does not say how.
-        users: ``"purchases"``: a user starts as the mean of the items of the training part; ``"random"``: Xavier's
+        users: ``"interactions"``: a user starts as the mean of the items of the training part; ``"random"``: Xavier's
             values (the paper speaks of items only).
         missing: see ``Features.filled``.
 
     Raises:
-        InputError: for features without text and image, and for unknown words.
+        InputError: for features without text and image, and for an unknown choice of users.
     """
-    one_of("users", users, ("purchases", "random"))
+    one_of("users", users, ("interactions", "random"))
     parts = [features.filled(name, missing) for name in ("text", "image") if name in features.item]
     if not parts:
         raise InputError(f"A content start needs text or image vectors; the features hold {list(features.item)}.")
@@ -40,7 +46,7 @@ def content_mean(
         content = torch.cat([part / part.pow(2).sum(1).mean().sqrt().clamp(min=1e-12) for part in parts], 1)
         content = content / math.sqrt(len(parts))
     items = _principal(content, dim)
-    if users == "purchases":
+    if users == "interactions":
         pairs = torch.from_numpy(data.train)
         total = torch.zeros(data.n_users, dim).index_add_(0, pairs[:, 0], items[pairs[:, 1]])
         vectors = total / torch.bincount(pairs[:, 0], minlength=data.n_users).clamp(min=1).unsqueeze(1)
