@@ -66,7 +66,8 @@ def facts(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         name: {fact: float(f"{value:.4g}") if isinstance(value, float) else value for fact, value in found.items()}
         for name, found in named.items()
     }
-    return pd.DataFrame(short).astype(object).fillna("")
+    columns = {name: pd.Series(found, dtype=object) for name, found in short.items()}  # whole numbers stay whole
+    return pd.DataFrame(columns).astype(object).fillna("")
 
 
 def problems(features: Features, *, most: int = 12) -> Html:

@@ -3,7 +3,7 @@ from bs4 import BeautifulSoup
 
 from mmlib.evaluation.protocols import protocols
 from mmlib.evaluation.published import beside
-from mmlib.show import listing, protocol, published_table
+from mmlib.show import facts, listing, protocol, published_table
 
 MINE = pd.DataFrame({"method": ["<i>mine</i>"], "mean": [0.07]})
 
@@ -39,3 +39,10 @@ def test_a_protocol_is_shown_aspect_by_aspect():
 def test_a_listing_shows_every_cell_in_full():
     long = "x" * 200 + "<"
     assert long in text(listing(pd.DataFrame({"n": [1], "words": [long]}), "a note"))
+
+
+def test_whole_numbers_stay_whole_beside_others() -> None:
+    table = facts({"raw": {"items": 570, "R@1": 0.142105}, "after": {"items": 570}})
+    assert table["raw"].tolist() == [570, 0.1421]
+    assert str(table["raw"]["items"]) == "570"
+    assert table["after"]["R@1"] == ""
