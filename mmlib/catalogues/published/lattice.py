@@ -1,6 +1,7 @@
 """Folders as LATTICE and MICRO publish them: ``train.json``, ``val.json`` and ``test.json``, each a user's items."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +35,14 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     Raises:
         InputError: naming file, place and remedy.
     """
-    folder, bad, histories = Path(folder), BadLines(on_bad), numbered.Histories()
+    folder, bad = Path(folder), BadLines(on_bad)
     place = place_of(folder)
     if place is None:
         raise InputError(f"{folder} has no {', '.join(FILES)}, and no subfolder such as 5-core that has them.")
-    for file, part in FILES.items():
-        for user, items in _object(place / file):
-            histories.add(*_numbers(user, items, place / file))
-        histories.close(part)
-    users, items = (numbered.originals(numbered.there(place, f"{what}_list.txt"), bad) for what in ("user", "item"))
-    table = histories.table(place)
     described = _texts(numbered.there(place, "raw_text.txt"), bad)
-    notes = list(bad.notes())
-    return numbered.dataset(
-        folder,
-        table,
-        notes,
-        source="train.json",
-        users=users,
-        items=items,
-        listed=histories.listed,
-        described=described,
-        unmatched=unmatched,
-        name=name,
+    parts = ((part, _lists(place / file)) for file, part in FILES.items())
+    return numbered.dataset_of_lists(
+        folder, parts, bad, source="train.json", place=place, described=described, unmatched=unmatched, name=name
     )
 
 
@@ -87,6 +73,11 @@ def _object(path: Path) -> tuple[tuple[str, Any], ...]:
     if not isinstance(found, tuple):
         raise InputError(f'{path} must hold one object such as {{"0": [3, 7]}}, but holds a {type(found).__name__}.')
     return found
+
+
+def _lists(path: Path) -> Iterator[tuple[int, list[int]]]:
+    for user, items in _object(path):
+        yield _numbers(user, items, path)
 
 
 def _numbers(user: str, items: Any, path: Path) -> tuple[int, list[int]]:

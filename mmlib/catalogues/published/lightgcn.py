@@ -1,6 +1,7 @@
 """Folders as LightGCN and NGCF publish them: one line a user, with the numbers of the items."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from ...core.dataset import Dataset
@@ -28,40 +29,19 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     Raises:
         InputError: naming file, line and remedy.
     """
-    folder, bad, histories = Path(folder), BadLines(on_bad), numbered.Histories()
-    _check(folder)
-    for file, part in FILES.items():
-        if file in ("train.txt", "test.txt") or (folder / file).is_file():
-            for number, text in lines(folder / file, bad):
-                if _LINE.fullmatch(text):
-                    user, *bought = map(int, text.split())
-                    histories.add(user, bought)
-                else:
-                    bad.add(folder / file, number, _why(text))
-            histories.close(part)
-    users = numbered.originals(numbered.there(folder, "user_list.txt"), bad)
-    items = numbered.originals(numbered.there(folder, "item_list.txt"), bad)
-    notes = list(bad.notes())
-    table = histories.table(folder)
-    return numbered.dataset(
-        folder,
-        table,
-        notes,
-        source="train.txt",
-        users=users,
-        items=items,
-        listed=histories.listed,
-        unmatched=unmatched,
-        name=name,
-    )
-
-
-def _check(folder: Path) -> None:
+    folder, bad = Path(folder), BadLines(on_bad)
     missing = [file for file in ("train.txt", "test.txt") if not (folder / file).is_file()]
     if missing:
         raise InputError(f"{folder} has no {' and no '.join(missing)}; LightGCN's form needs train.txt and test.txt.")
+    parts = ((part, _lists(folder / file, bad)) for file, part in FILES.items() if (folder / file).is_file())
+    return numbered.dataset_of_lists(folder, parts, bad, source="train.txt", unmatched=unmatched, name=name)
 
 
-def _why(text: str) -> str:
-    wrong = next((word for word in text.split() if not numbered.NUMBER.fullmatch(word)), text)
-    return f"{wrong[:40]!r} is not the number of a user or an item"
+def _lists(path: Path, bad: BadLines) -> Iterator[tuple[int, list[int]]]:
+    for number, text in lines(path, bad):
+        if _LINE.fullmatch(text):
+            user, *own = map(int, text.split())
+            yield user, own
+        else:
+            wrong = next((word for word in text.split() if not numbered.NUMBER.fullmatch(word)), text)
+            bad.add(path, number, f"{wrong[:40]!r} is not the number of a user or an item")

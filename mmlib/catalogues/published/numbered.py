@@ -22,38 +22,52 @@ NUMBER = re.compile(r"[0-9]{1,18}")
 _NUMBERED = ("remapid", "userid", "itemid", "iid", "uid")  # what the column of numbers is called in a list of ids
 
 
-class Histories:
-    """Users with the numbers of their items, as they are read."""
+def dataset_of_lists(
+    folder: Path,
+    parts: Iterable[tuple[str, Iterable[tuple[int, list[int]]]]],
+    bad: BadLines,
+    *,
+    source: str,
+    place: Path | None = None,
+    described: pd.DataFrame | None = None,
+    unmatched: str = "stop",
+    name: str | None = None,
+) -> Dataset:
+    """The dataset of a folder with a list of items a user, ``user_list.txt`` and ``item_list.txt`` beside the lists.
 
-    def __init__(self) -> None:
-        self._users, self._items, self._listed = array("q"), array("q"), array("q")
-        self._ends: list[tuple[str, int]] = []
+    Args:
+        parts: each part with its users and their items; a user without items is one all the same.
+        place: where the lists lie, if not in ``folder``.
 
-    def add(self, user: int, items: list[int]) -> None:
-        self._listed.append(user)
-        self._users.extend([user] * len(items))
-        self._items.extend(items)
-
-    def close(self, part: str) -> None:
-        """All that was added since the last call belongs to ``part``."""
-        self._ends.append((part, len(self._users)))
-
-    @property
-    def listed(self) -> list[str]:
-        """The users that have a line of their own, even an empty one."""
-        return [str(user) for user in np.unique(np.frombuffer(self._listed, dtype=np.int64))]
-
-    def table(self, folder: Path) -> pd.DataFrame:
-        """Columns ``user`` and ``item`` (categories of the numbers as text) and ``part``.
-
-        Raises:
-            InputError: when there is nothing.
-        """
-        if not self._users:
-            raise InputError(f"{folder} has users, but none of them has an item.")
-        sizes = np.diff([0, *(end for _, end in self._ends)])
-        part = np.repeat(np.array([part for part, _ in self._ends], dtype=object), sizes)
-        return pd.DataFrame({"user": _categories(self._users), "item": _categories(self._items), "part": part})
+    Raises:
+        InputError: when no user has an item, and as ``dataset``.
+    """
+    place, users, items, listed, sizes = place or folder, array("q"), array("q"), array("q"), list[tuple[str, int]]()
+    for part, lists in parts:
+        before = len(users)
+        for user, own in lists:
+            listed.append(user)
+            users.extend([user] * len(own))
+            items.extend(own)
+        sizes.append((part, len(users) - before))
+    if not users:
+        raise InputError(f"{place} has users, but none of them has an item.")
+    part_of = np.repeat(np.array([part for part, _ in sizes], dtype=object), [size for _, size in sizes])
+    table = pd.DataFrame({"user": _categories(users), "item": _categories(items), "part": part_of})
+    user_names, item_names = (originals(there(place, f"{what}_list.txt"), bad) for what in ("user", "item"))
+    notes = list(bad.notes())
+    return dataset(
+        folder,
+        table,
+        notes,
+        source=source,
+        listed=_categories(listed).categories,
+        described=described,
+        unmatched=unmatched,
+        name=name,
+        users=user_names,
+        items=item_names,
+    )
 
 
 def _categories(numbers: array) -> pd.Categorical:

@@ -64,6 +64,11 @@ def test_pairs_that_come_twice(tmp_path):
     assert any("of them in several parts at once: 1;" in note for note in data.notes)
 
 
+def test_both_names_of_a_validation_part_are_read(tmp_path):
+    data = lightgcn.read(write(tmp_path, FILES | {"valid.txt": "10 4\n", "val.txt": "0 5\n"}))
+    assert [pair for pair in pairs(data) if pair[2] == "valid"] == [("0", "5", "valid"), ("10", "4", "valid")]
+
+
 def test_the_order_of_lines_does_not_matter(tmp_path):
     one = lightgcn.read(write(tmp_path / "a", FILES), name="x")
     other = lightgcn.read(write(tmp_path / "b", FILES | {"train.txt": "10 2\n0 1 2\n2\n1 0\n"}), name="x")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmlib.catalogues.published.numbered import Histories, originals
+from mmlib.catalogues.published.numbered import dataset_of_lists, originals
 from mmlib.catalogues.text_files import BadLines
 from mmlib.core.errors import InputError
 
@@ -46,17 +46,9 @@ def test_bad_lines_of_a_list(tmp_path):
         originals(path, BadLines())
 
 
-def test_histories_are_kept_by_part(tmp_path):
-    made = Histories()
-    made.add(3, [7, 5])
-    made.close("train")
-    made.add(10, [])
-    made.close("valid")
-    made.add(3, [10])
-    made.close("test")
-    assert made.table(tmp_path).astype(str).to_numpy().tolist() == [
-        ["3", "7", "train"],
-        ["3", "5", "train"],
-        ["3", "10", "test"],
-    ]
-    assert made.listed == ["3", "10"]
+def test_lists_are_kept_by_part(tmp_path):
+    parts = [("train", [(3, [7, 5])]), ("valid", [(10, [])]), ("test", [(3, [10])])]
+    data = dataset_of_lists(tmp_path, parts, BadLines(), source="f")
+    assert data.interactions.to_numpy().tolist() == [[0, 0, "train"], [0, 1, "train"], [0, 2, "test"]]
+    assert data.users["id"].tolist() == ["3", "10"]
+    assert data.items["id"].tolist() == ["5", "7", "10"]
