@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import ctypes
+import io
 import math
 import sys
 import time
@@ -22,6 +23,8 @@ from ..core.files import digest, whole
 from ..core.progress import progress
 from ..evaluation.metrics import check_metric
 from ..evaluation.ranking import Task
+
+HASH = 8  # bytes of the hash at the end of a checkpoint
 
 
 class Learns(Protocol):
@@ -116,7 +119,7 @@ def fit(
         device: ``"auto"`` (CUDA when there is one), ``"cpu"``, ``"cuda"``.
         checkpoint: a file written after an epoch when ``checkpoint_seconds`` have passed since it was last written.
             If it is there, training continues from it, with the same result as without the interruption (bit for
-            bit on the CPU), whatever weights ``model`` starts with.
+            bit on the CPU), whatever weights ``model`` starts with. A damaged one is left aside, and that is printed.
 
     Raises:
         InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments, data or features.
@@ -286,7 +289,7 @@ class _Run:
         return sum(1 for row in self.history if row["epoch"] > self.best_epoch and name in row)
 
     def save(self, path: Path, key: str) -> None:
-        """Write the checkpoint, whole or not at all."""
+        """Write the checkpoint, whole or not at all, with a hash of its bytes at the end."""
         state = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best", "best_weights", "history")}
         parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "factors")}
         random = {"generator": self.generator.get_state(), "torch": torch.get_rng_state()}
@@ -294,11 +297,17 @@ class _Run:
             random["cuda"] = torch.cuda.get_rng_state(self.device)
         with whole(path) as partial:
             torch.save({"key": key, "state": state, "parts": parts, "random": random}, partial)
+            with partial.open("ab") as file:
+                file.write(bytes.fromhex(digest(partial)))
         self.saved = time.monotonic()
 
     def resume(self, path: Path, key: str) -> None:
-        """Continue from a checkpoint of the same training."""
-        saved = torch.load(path, map_location="cpu", weights_only=True)
+        """Continue from a checkpoint of the same training; one whose bytes are not what was written is left aside."""
+        held = path.read_bytes()
+        if bytes.fromhex(digest(held[:-HASH])) != held[-HASH:]:
+            print(f"{path} is damaged, so the training starts anew", flush=True)
+            return
+        saved = torch.load(io.BytesIO(held[:-HASH]), map_location="cpu", weights_only=True)
         if saved["key"] != key:
             raise InputError(
                 f"{path} is the checkpoint of a training with other options, data or features; delete it to start anew."

@@ -151,6 +151,27 @@ def test_a_checkpoint_of_other_options_is_refused(blocks, tmp_path) -> None:
         fit(make(blocks), epochs=1, lr=0.1, device="cpu", checkpoint=tmp_path / "c.pt")
 
 
+DAMAGES = {
+    "a bit of the weights": lambda held: held[:3000] + bytes([held[3000] ^ 1]) + held[3001:],
+    "a bit at the end": lambda held: held[:-1] + bytes([held[-1] ^ 1]),
+    "cut short": lambda held: held[:-100],
+    "empty": lambda held: b"",
+    "something else": lambda held: b"not a checkpoint at all",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_checkpoint_is_left_aside(blocks, tmp_path, capsys, damage) -> None:
+    path = tmp_path / "c.pt"
+    whole = fit(make(blocks), epochs=3, device="cpu", checkpoint=path)
+    path.write_bytes(damage(path.read_bytes()))
+    again = fit(make(blocks), epochs=3, device="cpu", checkpoint=path)
+    assert capsys.readouterr().out.count(f"{path} is damaged, so the training starts anew") == 1
+    assert same(whole, again)
+    assert fit(make(blocks, seed=9), epochs=3, device="cpu", checkpoint=path).best_epoch == whole.best_epoch
+    assert "damaged" not in capsys.readouterr().out
+
+
 def test_a_loss_that_is_not_finite_stops_at_once(blocks) -> None:
     model = make(blocks)
     model.table.data[0, 0] = torch.nan
