@@ -4,11 +4,11 @@ Code is followed as it is in memory, not as it lies on the disk by now: from fun
 name, through every module that is not an installed library; of libraries the version counts.
 """
 
+import copyreg
 import dis
 import functools
 import hashlib
 import importlib.util
-import pickle
 import sys
 import sysconfig
 import types
@@ -107,9 +107,13 @@ class _Walk:
         if kind.__name__ == "ContextVar":  # of core.kept, until it ends
             return _name(kind.__module__, value.name)
         try:
-            return [*_name(kind.__module__, kind.__qualname__), pickle.dumps(value, 4)]
+            made = copyreg.dispatch_table.get(kind, lambda one: one.__reduce_ex__(4))(value)  # as pickle takes it apart
         except Exception:
             raise Unknown(f"{kind.__module__}.{kind.__qualname__}") from None
+        parts = (
+            [made] if isinstance(made, str) else [list(part) if isinstance(part, Iterator) else part for part in made]
+        )
+        return [*_name(kind.__module__, kind.__qualname__), *self.values(parts)]
 
     def class_(self, one: type) -> list[bytes]:
         held = {name: value for name, value in vars(one).items() if name not in (*_NOT_CODE, _REPEATED)}

@@ -2,6 +2,8 @@
 
 import functools
 import importlib
+import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -175,8 +177,21 @@ def test_what_cannot_be_compared_is_named(tmp_path) -> None:
             fingerprint([value])
 
 
+def test_all_processes_agree() -> None:
+    """On code, and on objects of libraries that hold sets and texts in an order of their own."""
+    script = "from mmlib import encoders, training; from mmlib.workbook.fingerprint import fingerprint\n"
+    script += "print(fingerprint(training.fit, encoders.load('small', seed=0)))"
+
+    def said(seed: int) -> str:
+        env = os.environ | {"PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)}
+        return subprocess.run(
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True
+        ).stdout
+
+    assert said(1) == said(2) != ""
+
+
 def test_all_code_of_this_package_can_be_compared() -> None:
-    """Nothing that a cached step names has no content; two processes with other hash seeds agree is shown below."""
     steps = [training.fit, encoders.extract, encoders.ContrastiveTuning, audit.audit, catalogues.bring]
     steps += [getattr(recommenders, name) for name in recommenders.__all__]
     assert len({fingerprint(step) for step in steps}) == len(steps)
