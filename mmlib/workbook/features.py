@@ -1,5 +1,6 @@
 """Encoders and features, made once."""
 
+import shutil
 from pathlib import Path
 
 from ..core.dataset import Dataset
@@ -11,7 +12,7 @@ from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
 from ..training import Fit
 from .cache import cached
-from .fit import fit, tensors
+from .fit import arithmetic, fit, tensors
 
 
 def encoder(
@@ -41,9 +42,16 @@ def encoder(
 def extract(data: Dataset, clip: Clip, *, batch_size: int = 64, precision: str = "auto") -> Features:
     """Vectors of all images, texts and training reviews, see ``encoders.extract``; a second when cached."""
     options = {"batch_size": batch_size, "precision": precision}
-    inputs = {"data": data.key, "encoder": clip.about, "weights": digest(*tensors(clip)), "options": options}
+    inputs = {
+        "data": data.key,
+        "encoder": clip.about,
+        "weights": digest(*tensors(clip)),
+        "options": options,
+        **arithmetic(),
+    }
 
     def build(folder: Path) -> None:
         extract_features(data, clip, folder=folder / "shards", **options).save(folder)  # type: ignore[arg-type]
+        shutil.rmtree(folder / "shards")
 
     return cached("features", inputs, build, Features.load, code=[extract_features])

@@ -24,7 +24,14 @@ _REPEATED = "__dataclass_fields__"  # whose defaults are in __init__
 _SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 _METHODS = (types.MethodType, classmethod, staticmethod, property, functools.cached_property, functools.partial)
 _UNDER = ("__func__", "__self__", "fget", "fset", "func", "args", "keywords")  # what those are made of
-_BUILT_IN = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, np.ufunc)
+_BUILT_IN = (
+    types.BuiltinFunctionType,
+    types.MethodDescriptorType,
+    types.ClassMethodDescriptorType,
+    types.WrapperDescriptorType,
+    types.MethodWrapperType,
+    np.ufunc,
+)
 
 
 class Unknown(Exception):

@@ -257,11 +257,11 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
     if page not in PAGES:
         parameters |= {name: value for name, value in given.items() if name in STUDY}
     check_together(parameters)
-    if parameters.get("threads"):
+    named = os.environ.get("MMLIB_RUN")
+    if parameters.get("threads") and not named:  # a run starts its kernel with them
         import torch
 
         torch.set_num_threads(parameters["threads"])
-    named = os.environ.get("MMLIB_RUN")
     where = Path(named) if named else outputs() / "runs" / f"{page}-{digest(parameters)[:8]}"
     if not named:  # an earlier run by hand; a study's pages add up
         (where / "audit.json").unlink(missing_ok=True)

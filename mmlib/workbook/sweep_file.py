@@ -111,7 +111,8 @@ def read_sweep(
     (name -> list of values; the last name varies fastest), ``also`` (more grids: a list of such ``fixed`` and
     ``grid``), ``skip`` (combinations to leave out), ``pages``, ``about``, ``compare``, and ``choose`` (``over``: names
     of parameters, and ``metric``): of these the values that do best on validation are chosen, for each combination
-    of the others, and only they are judged on the test part. What ``overrides`` sets is not chosen.
+    of the others, and only they are judged on the test part. What ``overrides`` sets is not chosen. Each run computes
+    with one thread, unless the parameter ``threads`` is given somewhere.
 
     Raises:
         InputError: for unknown keys and parameters, wrong types, a grid without values, a ``skip`` without effect, a
@@ -122,7 +123,8 @@ def read_sweep(
         asked = _File.model_validate(read_yaml(path))
         base = path.parent / asked.base if asked.base is not None else None
         inherited = read_yaml(base) if base else {}
-        runs = [values | overriding for values in _combinations(asked)]
+        alone = {} if "threads" in inherited else {"threads": 1}  # so that --jobs leaves results alone
+        runs = [alone | values | overriding for values in _combinations(asked)]
         make = (asked.pages, outputs, notebooks)
         plans = _plans(base, runs, *make)
         compare = asked.compare.model_dump(exclude_unset=True) if asked.compare else {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mmlib.workbook.pages import pair
 from mmlib.workbook.run import finished
 from mmlib.workbook.sweep import _write_plan, collect, slurm_script, sweep
 from mmlib.workbook.sweep_file import read_sweep
@@ -112,6 +113,54 @@ def test_a_sweep_that_is_asked_to_stop_ends_its_runs(workbook: Path, short: Path
     assert (process.returncode, said) == (143, "mmlib: stopped; the same command goes on from what is done.\n")
     assert psutil.wait_procs(below, timeout=0.5)[1] == []
     assert [*short.iterdir()] == []
+
+
+SUM = """
+# %% tags=["parameters"]
+seed: int = 0  # of the numbers
+
+# %%
+import os
+
+import torch
+from mmlib.workbook.page import begin
+
+page = begin("02_sum", globals())
+torch.manual_seed(seed)
+x = torch.randn(3_000_000)
+page.record(total=float(x.sum()).hex(), threads=torch.get_num_threads(), jobs=os.environ["JOBS"])
+"""
+
+
+def test_jobs_leave_results_alone(workbook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The same bits for one job and for two: each run has one thread, unless the file or -p threads says otherwise."""
+    notebooks = workbook / "notebooks"
+    (notebooks / "02_sum.py").write_text((notebooks / "00_first.py").read_text().split("# %% tags")[0] + SUM)
+    pair(notebooks)
+    file = workbook / "params" / "sweeps" / "sums.yaml"
+    file.write_text("pages: ['02']\ngrid: {seed: [0, 1]}\n")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    try:
+        found = {}
+        for jobs in (1, 2):
+            monkeypatch.setenv("JOBS", str(jobs))
+            folder = sweep(file, jobs, outputs=tmp_path / str(jobs))
+            found[jobs] = pd.read_parquet(folder / "runs.parquet")
+        assert [found[jobs]["02_sum/jobs"].tolist() for jobs in (1, 2)] == [["1", "1"], ["2", "2"]]
+        for name in ("run", "02_sum/total", "02_sum/threads"):
+            assert found[1][name].tolist() == found[2][name].tolist(), name
+        assert set(found[1]["02_sum/threads"]) == {1}
+        plans = [
+            *read_sweep(file).plans,
+            *read_sweep(file, {"threads": 2}).plans,
+            *read_sweep(file, {"threads": 0}).plans,
+        ]
+        cores = len(os.sched_getaffinity(0))
+        assert [each.threads for each in plans] == [1, 1, 2, 2, cores, cores]
+        assert "-p threads 1" in plans[0].command({})
+    finally:
+        for path in notebooks.glob("02_sum.*"):
+            path.unlink()
 
 
 def test_numbers_can_be_gathered_while_a_sweep_goes_on(workbook: Path):
