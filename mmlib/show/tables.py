@@ -62,12 +62,13 @@ def listed(sentences: Iterable[str], otherwise: str = "") -> Html:
 
 def facts(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """A table with a column per name and a row per fact; numbers rounded to four digits."""
-    short = {
-        name: {fact: float(f"{value:.4g}") if isinstance(value, float) else value for fact, value in found.items()}
-        for name, found in named.items()
-    }
-    columns = {name: pd.Series(found, dtype=object) for name, found in short.items()}  # whole numbers stay whole
-    return pd.DataFrame(columns).astype(object).fillna("")
+
+    def plain(value: Any) -> Any:
+        return float(f"{value:.4g}") if isinstance(value, float) else value
+
+    rows = list(dict.fromkeys(fact for found in named.values() for fact in found))
+    columns = {name: [plain(found.get(fact, "")) for fact in rows] for name, found in named.items()}
+    return pd.DataFrame(columns, index=rows, dtype=object)  # whole numbers stay whole
 
 
 def problems(features: Features, *, most: int = 12) -> Html:
