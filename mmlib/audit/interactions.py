@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from ..evaluation.metrics import gini
+from ..core.gini import gini
 from .flaws import found
 from .report import Finding, NotMade
 from .subject import Subject
@@ -89,11 +89,12 @@ def long_tail(subject: Subject) -> list[Finding]:
     counts, tested = np.sort(own)[::-1], own[subject.data.test[:, 1]]
     fifth = max(1, round(0.2 * len(counts)))
     head = float(counts[:fifth].sum() / max(1, counts.sum()))
-    subject.facts["Gini of items' training interactions"] = round(gini(counts), 3)
+    unequal = float(np.nan_to_num(gini(counts)))  # 0 for one item alone
+    subject.facts["Gini of items' training interactions"] = round(unequal, 3)
     subject.facts["training interactions of the most popular 20 % of items"] = f"{head:.1%}"
     rare = f"{(tested <= FEW).mean():.1%}"
     subject.facts[f"test interactions of items with at most {FEW} training interactions"] = rare
-    said: dict[str, Any] = {"of": len(counts), "few": FEW, "head": head, "gini": gini(counts)}
+    said: dict[str, Any] = {"of": len(counts), "few": FEW, "head": head, "gini": unequal}
     said["tested"] = float((tested >= counts[fifth - 1]).mean())
     return found("long tail", int((own <= FEW).sum()) * (head > 0.5), **said)
 

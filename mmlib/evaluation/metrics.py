@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import InputError, closest
+from ..core.gini import gini
 
 METRICS = ("recall", "ndcg", "precision", "hr", "map", "mrr")
 OF_LISTS = ("coverage", "gini", "popularity", "relative popularity", "share")
@@ -114,19 +115,6 @@ def of_lists(
         )
         found |= {f"{name}@{at}": value for name, value in zip(OF_LISTS, values)}
     return found
-
-
-def gini(times: np.ndarray) -> float:
-    r"""Gini coefficient of counts [m], by Shani and Gunawardana (2011), on counts in ascending order:
-
-    .. math:: G = \frac{1}{m - 1} \sum_{j=1}^{m} (2j - m - 1) \, c_{(j)} / \textstyle\sum_j c_{(j)}
-
-    The factor 1/(m - 1), where others have 1/m, makes 1 the value of "one item takes all". NaN for fewer than two
-    items, or when all counts are 0.
-    """
-    m = len(times)
-    weights = 2.0 * np.arange(1, m + 1) - m - 1
-    return _ratio(float(weights @ np.sort(times)), (m - 1) * float(times.sum()))
 
 
 def _ratio(above: float, below: float) -> float:

@@ -1,6 +1,8 @@
 """The whole audit: what it says of a clean shop, of a flawed one, and that it survives being written."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -97,3 +99,9 @@ def test_titles_cannot_become_code():
     data = shop(ROWS, 8, items={"title": [title] * 8})
     assert "<script>" not in audit(data)._repr_html_()
     assert json.dumps(audit(data).to_json())
+
+
+def test_an_audit_is_quick_to_begin():
+    """What takes seconds to import is not needed for it."""
+    code = "import sys, mmlib.audit; assert not {'torch', 'sklearn', 'papermill'} & {*sys.modules}"
+    subprocess.run([sys.executable, "-c", code], check=True)

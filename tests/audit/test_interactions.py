@@ -97,6 +97,12 @@ def test_the_long_tail_is_told_when_a_fifth_of_the_items_has_most_purchases():
     assert found(interactions.long_tail, shop(ROWS)) == {}
 
 
+def test_one_item_alone_is_not_unequal():
+    subject = Subject(shop([(0, 0, "train"), (1, 0, "valid"), (2, 0, "test")], 1))
+    interactions.long_tail(subject)
+    assert subject.facts["Gini of items' training interactions"] == 0
+
+
 @settings(max_examples=50, deadline=None)
 @forall(st.lists(st.integers(0, 50), min_size=2, max_size=30).filter(any))
 def test_gini_is_half_the_mean_absolute_difference_of_two_items_over_the_mean(counts):
