@@ -8,7 +8,7 @@ from ..audit import Audit, Example, Finding
 from ..audit.report import MEANING, SEVERITIES
 from ..core.dataset import Dataset
 from .pictures import thumbnail
-from .theme import PAGES, shorten
+from .theme import css, shorten
 
 # a word and a shape beside each colour; the colours differ in lightness, and are Okabe and Ito's hues
 MARKS = {"leak": "✖", "warning": "▲", "note": "●", "clean": "✔"}
@@ -19,35 +19,6 @@ VERDICT = {
     "clean": "Nothing was found.",
 }
 EDGE = 60  # pixels of a thumbnail
-_CSS = """<style>
-.mm-audit .mm-tag{display:inline-block;padding:.1em .6em;border-radius:4px;font-weight:650;font-size:.85rem;
-white-space:nowrap;color:#fff}
-.mm-audit .mm-leak{background:#8f2d00}.mm-audit .mm-warning{background:#ffc24a;color:#1f2328}
-.mm-audit .mm-note{background:#dcebf5;color:#0b3d5c}.mm-audit .mm-clean{background:#00694b}
-.mm-audit .mm-verdict{border-left:5px solid;padding:.5em 1em;background:#f6f7f8;border-radius:4px;margin:.8em 0;
-display:flex;flex-wrap:wrap;gap:.4em 1em;align-items:baseline}
-.mm-audit .mm-v-leak{border-color:#8f2d00}.mm-audit .mm-v-warning{border-color:#e69f00}
-.mm-audit .mm-v-note{border-color:#0072b2}.mm-audit .mm-v-clean{border-color:#00694b}
-.mm-audit .mm-cols{display:flex;flex-wrap:wrap;gap:0 3rem}.mm-audit .mm-cols>div{flex:1 1 320px;min-width:0}
-.mm-audit table{border-collapse:collapse;font-size:.9rem;width:100%}
-.mm-audit th,.mm-audit td{padding:.35em .9em .35em 0;text-align:left;vertical-align:top;
-border-bottom:1px solid #dfe2e6}
-.mm-audit tbody th{font-weight:500;color:#5f6873}
-.mm-audit .mm-finding{display:grid;grid-template-columns:7.2em 1fr;gap:0 1rem;padding:.9em 0;
-border-top:1px solid #dfe2e6;break-inside:avoid}
-.mm-audit .mm-count{font-size:1.25rem;font-weight:650;font-variant-numeric:tabular-nums;margin-top:.25em}
-.mm-audit .mm-kind{font-weight:650}.mm-audit .mm-todo{margin:.25em 0}.mm-audit .mm-todo b{font-weight:650}
-.mm-audit .mm-small{color:#5f6873;font-size:.85rem}
-.mm-audit .mm-cases{display:grid;grid-template-columns:repeat(auto-fill,minmax(128px,1fr));gap:.6em .5em;
-margin-top:.3em}
-.mm-audit .mm-case{font-size:.78rem;line-height:1.35;color:#5f6873;overflow-wrap:anywhere}
-.mm-audit .mm-case img{width:60px;height:60px;object-fit:contain;background:#f6f7f8;border-radius:4px;
-margin-right:4px;vertical-align:top}
-.mm-audit ul.mm-legend{list-style:none;padding:0;margin:.4em 0 1em}.mm-audit ul.mm-legend li{margin:.35em 0}
-.mm-audit ul.mm-plain{list-style:none;padding:0;margin:.4em 0;columns:2 20em;font-size:.9rem}
-.mm-audit ul.mm-plain li{margin:.2em 0;break-inside:avoid;padding-left:1.5em;text-indent:-1.5em}
-@media (max-width:600px){.mm-audit .mm-finding{grid-template-columns:1fr}}
-</style>"""
 
 
 def audit_html(audit: Audit, data: Dataset | None = None, embed: bool = True) -> str:
@@ -72,18 +43,17 @@ def audit_html(audit: Audit, data: Dataset | None = None, embed: bool = True) ->
         _list("Said when the data was read", (f"· {escape(note)}" for note in audit.notes)),
         "</section>",
     ]
-    return _CSS + "".join(parts)
+    return css("audit.css") + "".join(parts)
 
 
 def audit_page(audit: Audit, data: Dataset | None = None) -> str:
     """``audit_html`` as a whole page, to be written to an ``.html`` file."""
-    css = (PAGES / "page.css").read_text(encoding="utf-8")
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Audit of {escape(audit.dataset)}</title><style>{css}</style></head>"
+        f"<title>Audit of {escape(audit.dataset)}</title>{css('page.css')}</head>"
         f"<body><main>{audit_html(audit, data)}</main></body></html>\n"
     )
 

@@ -10,19 +10,7 @@ import pandas as pd
 
 from ..core.features import Features
 from ..evaluation.protocols import Protocol
-from .theme import shorten
-
-_CSS = """<style>
-.mm-grid{display:flex;flex-wrap:wrap;gap:12px;margin:6px 0 12px}
-.mm-item{width:112px;font-size:12px;line-height:1.35;margin:0}
-.mm-item img{width:112px;height:112px;object-fit:contain;background:#f6f7f8;border-radius:6px;display:block}
-.mm-item b{display:block;font-weight:500;margin-top:4px;overflow-wrap:anywhere}
-.mm-item span{color:#6a737d;display:block}
-.mm-item.mm-hit img{outline:3px solid #009E73}
-.mm-item.mm-big,.mm-item.mm-big img{width:176px}.mm-item.mm-big img{height:176px}
-.mm-side{display:flex;flex-wrap:wrap;gap:8px 32px}.mm-side>div{flex:1 1 360px}
-.mm-head{font-weight:600;margin:8px 0 2px}.mm-note{color:#6a737d;font-size:13px;margin:2px 0 10px;max-width:46em}
-</style>"""
+from .theme import css, shorten
 
 
 @dataclass(frozen=True)
@@ -32,7 +20,7 @@ class Html:
     text: str
 
     def _repr_html_(self) -> str:
-        return _CSS + self.text
+        return css("items.css") + self.text
 
     def __repr__(self) -> str:
         """Its words alone: logs show this, and images written out as letters would drown them."""

@@ -143,6 +143,12 @@ def log_ticks(values: np.ndarray) -> list[float]:
     return ticks if high - low <= 2 else ticks[::3]
 
 
+@cache
+def css(name: str) -> str:
+    """A style sheet of ``pages`` as an element."""
+    return f"<style>{(PAGES / name).read_text(encoding='utf-8')}</style>"
+
+
 def bars(rows: pd.DataFrame, **look: Any) -> dict[str, Any]:
     """Error bars of ``mean`` from ``low`` to ``high``, which need not lie evenly."""
     ends = dict(array=rows["high"] - rows["mean"], arrayminus=rows["mean"] - rows["low"])
