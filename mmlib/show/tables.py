@@ -56,7 +56,7 @@ def facts(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
     rows = list(dict.fromkeys(fact for found in named.values() for fact in found))
     columns = {name: [plain(found.get(fact, "")) for fact in rows] for name, found in named.items()}
-    return pd.DataFrame(columns, index=rows, dtype=object)  # whole numbers stay whole
+    return pd.DataFrame(columns, index=rows, dtype=object).fillna("")  # whole numbers stay whole
 
 
 def problems(features: Features, *, most: int = 12) -> Html:
