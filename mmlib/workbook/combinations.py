@@ -57,7 +57,10 @@ def _check_recommender(values: Mapping[str, Any]) -> None:
     name, own, start = values["recommender"], values["model_options"], values.get("start", "auto")
     if start not in ("auto", "random") and not takes_start(name):
         raise InputError(f'{name} does not learn from vectors that it could start from; set start = "random".')
-    check_options(name, own)
+    try:
+        check_options(name, own)
+    except InputError as error:
+        raise InputError(f"model_options: {error}") from None
     for option, one in options_of(name, own).items():
         if option in own and one.annotation is not one.empty:
             try:

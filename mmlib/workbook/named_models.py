@@ -102,6 +102,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
 def recommender(
     name: str,
     data: Dataset,
+    /,
     features: Features | None = None,
     *,
     start: Embeddings | None = None,

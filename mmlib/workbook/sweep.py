@@ -198,6 +198,7 @@ def run_given() -> None:
         sys.exit(130)
     except Exception as error:
         found = 0.0, f"{type(error).__name__}: {error}"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the answer is read before the pipe closes, which means no stop now
     json.dump(found, answers)
     answers.close()
     os._exit(0)  # whatever threads are left
