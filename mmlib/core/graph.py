@@ -1,4 +1,4 @@
-"""Relations as sparse matrices: who bought what, who resembles whom, and how vectors travel along them.
+"""Relations as sparse matrices: who interacted with what, who resembles whom, and how vectors travel along them.
 
 Letters: n = rows, m = columns, e = edges, d = width of a vector.
 """
@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 with warnings.catch_warnings():  # PyG still uses torch.jit.script
     warnings.simplefilter("ignore", FutureWarning)
     from torch_geometric import EdgeIndex
 
-from ..kernels import co_occurrence as cooccur
-from ..kernels import neighbours as nearest
+from ..kernels import propagate
 from .dataset import Dataset
 from .errors import InputError, one_of
 from .files import digest
+from .neighbours import NeighbourLists, co_interactions, nearest
 
 warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")  # what is used here is tested here
 
@@ -58,6 +57,11 @@ class Graph:
         edges = EdgeIndex(pairs, sparse_size=(n_rows, n_cols), sort_order="row").fill_cache_()
         return cls(edges, weight[order].float(), n_rows, n_cols, about or {})
 
+    def transposed(self) -> tuple["Graph", Tensor]:
+        """The transpose, and for each of its edges the place of the same edge in this graph: [e]."""
+        order = torch.argsort(self.col * self.n_rows + self.row)
+        return Graph.from_edges(self.col, self.row, self.weight, self.n_cols, self.n_rows, self.about), order
+
     @property
     def row(self) -> Tensor:
         """[e] int64, ascending."""
@@ -74,20 +78,17 @@ class Graph:
 
     def __matmul__(self, x: Tensor) -> Tensor:
         """Weighted sum over neighbours: x [m, d] -> [n, d]; differentiable in ``x``."""
-        return _Propagate.apply(x, self, 1, False)
+        return propagate.along(self._matrices(x), x)
 
     def mean_of_layers(self, x: Tensor, layers: int) -> Tensor:
         """LightGCN's read-out (He et al. 2020, eq. 4 and 8): mean of x, Ax, ..., A^L x: [n, d] -> [n, d].
 
-        One pass in Horner form, x + A(x + A(x + ...)), and the same pass over the transpose going back, so
-        that no layer is kept for the backward pass. The graph must be square.
+        The graph must be square.
         """
-        return _Propagate.apply(x, self, layers, True)
+        return propagate.mean_of_layers(self._matrices(x), x, layers)
 
     def mean_of_layers_at(self, x: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
         """``mean_of_layers(x, layers)[rows]`` and ``x[rows]``, which is all that a batch's loss looks at.
-
-        The gradients of both come back in one table, so that a step makes no other of the size of ``x``.
 
         Args:
             rows: [..., b] int64, repeats allowed.
@@ -95,7 +96,11 @@ class Graph:
         Returns:
             Two tensors [..., b, d].
         """
-        return _PropagateAt.apply(x, self, layers, rows)
+        return propagate.mean_of_layers_at(self._matrices(x), x, layers, rows)
+
+    def _matrices(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The matrix, and its transpose where a gradient will ask for it."""
+        return self.csr, self.csr_transposed if x.requires_grad else None
 
     def normalised(self, how: str = "symmetric") -> "Graph":
         """The same edges, weighted by degree (sums of absolute weights; a node without edges stays without).
@@ -124,7 +129,7 @@ class Graph:
     def csr(self) -> Tensor:
         """The matrix in PyTorch's CSR form: [n, m]."""
         (indptr, col), _ = self.edges.get_csr()
-        return _sparse(indptr, col, self.weight, self.n_rows, self.n_cols)
+        return propagate.csr(indptr, col, self.weight, self.n_rows, self.n_cols)
 
     @cached_property
     def csr_transposed(self) -> Tensor:
@@ -135,7 +140,7 @@ class Graph:
             (own_indptr, own_col), _ = self.edges.get_csr()
             if torch.equal(indptr, own_indptr) and torch.equal(row, own_col) and torch.allclose(weight, self.weight):
                 return self.csr
-        return _sparse(indptr, row, weight, self.n_cols, self.n_rows)
+        return propagate.csr(indptr, row, weight, self.n_cols, self.n_rows)
 
     @cached_property
     def key(self) -> str:
@@ -162,67 +167,6 @@ class Graph:
     def _repr_html_(self) -> str:
         rows = "".join(f"<tr><th>{name}</th><td>{value}</td></tr>" for name, value in self.summary().items())
         return f"<table>{rows}</table>"
-
-
-def _sparse(indptr: Tensor, col: Tensor, weight: Tensor, n_rows: int, n_cols: int) -> Tensor:
-    """A CSR matrix with 32-bit indices where they suffice: with 64 bits, MKL's are copied from them in each product."""
-    if len(col) < 2**31:
-        indptr, col = indptr.int(), col.int()
-    return torch.sparse_csr_tensor(indptr, col, weight, (n_rows, n_cols), check_invariants=False)
-
-
-class _Propagate(torch.autograd.Function):
-    """y = Ax, or the mean of x, Ax, ..., A^L x; the gradient is the same sum over the transpose."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, graph: Graph, layers: int, mean: bool) -> Tensor:
-        ctx.graph, ctx.layers, ctx.mean = graph, layers, mean
-        return _horner(graph.csr, x, layers, mean)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return _horner(ctx.graph.csr_transposed, gradient, ctx.layers, ctx.mean), None, None, None
-
-
-class _PropagateAt(torch.autograd.Function):
-    """(y[rows], x[rows]) with y the mean of layers."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, graph: Graph, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.graph, ctx.layers = graph, layers
-        ctx.save_for_backward(rows)
-        return F.embedding(rows, _horner(graph.csr, x, layers, True)), F.embedding(rows, x)
-
-    @staticmethod
-    def backward(ctx: Any, of_mean: Tensor, of_x: Tensor) -> tuple[Tensor, None, None, None]:
-        rows = ctx.saved_tensors[0].flatten()
-        n, d = ctx.graph.n_rows, of_x.shape[-1]
-        scattered = of_mean.new_zeros(n, d).index_add_(0, rows, of_mean.reshape(-1, d))
-        gradient = _horner(ctx.graph.csr_transposed, scattered, ctx.layers, True)
-        return gradient.index_add_(0, rows, of_x.reshape(-1, d).to(gradient.dtype)), None, None, None
-
-
-def _horner(matrix: Tensor, x: Tensor, layers: int, mean: bool) -> Tensor:
-    """In float32, also under autocast: sparse products have no lower precision on the CPU."""
-    with torch.autocast(x.device.type, enabled=False):
-        x = x.detach().float().contiguous()
-        if not mean:
-            return _product(matrix, x)
-        share = 1 / (layers + 1)
-        total = x if layers else x.clone()
-        for layer in range(layers):  # x + A total, the last one divided by L + 1
-            scale = share if layer == layers - 1 else 1.0
-            total = _product(matrix, total, scale).add_(x, alpha=scale)
-        return total
-
-
-def _product(matrix: Tensor, x: Tensor, scale: float = 1.0) -> Tensor:
-    """scale * matrix @ x. On the CPU as weighted bags of rows, which takes half the time of MKL's product."""
-    if x.is_cuda or not matrix.values().numel():
-        return torch.mm(matrix, x).mul_(scale)
-    weight = matrix.values() if scale == 1 else matrix.values() * scale
-    bags, members = matrix.crow_indices(), matrix.col_indices()
-    return F.embedding_bag(members, x, bags, mode="sum", per_sample_weights=weight, include_last_offset=True)
 
 
 def bipartite(data: Dataset, *, normalisation: str = "symmetric", self_loops: bool = False) -> Graph:
@@ -256,30 +200,27 @@ def co_interaction(
     minimum: int = 1,
     weight: str = "binary",
     normalisation: str = "one-sided",
+    lists: NeighbourLists | None = None,
 ) -> Graph:
-    """Users who bought the same items, or items that the same users bought (MMCPR section 3.3), training part only.
+    """Users with common items, or items with common users (MMCPR section 3.3), of the training part only.
 
     Args:
         side: ``"users"`` or ``"items"``.
-        neighbours: strongest neighbours kept per node, by shared purchases; an edge kept by either end is kept
+        neighbours: strongest neighbours kept per node, by shared interactions; an edge kept by either end is kept
             by both. ``None`` keeps all, which is the paper's graph; on a dense catalogue nearly everyone is then
             everyone's neighbour.
-        minimum: least number of shared purchases for an edge.
-        weight: ``"binary"`` (the paper) or ``"count"`` (number of shared purchases).
+        minimum: least number of shared interactions for an edge.
+        weight: ``"binary"`` (the paper) or ``"count"`` (number of shared interactions).
         normalisation: see ``Graph.normalised``; eq. 1 of the paper is ``"one-sided"``.
+        lists: what ``neighbours.co_interactions`` has found; it is searched here when not given.
     """
-    one_of("side", side, ("users", "items"))
     one_of("weight", weight, ("binary", "count"))
-    matrix = data.matrix("train") if side == "users" else data.matrix("train").T.tocsr()
-    matrix.sort_indices()
-    n, n_cols = matrix.shape
-    indptr, indices = torch.from_numpy(matrix.indptr).long(), torch.from_numpy(matrix.indices).long()
-    row, col, count = cooccur.top_k(indptr, indices, n_cols, neighbours or None, minimum=minimum)
-    row, col, count = _either_way(row, col, count.float(), n)
+    found = lists or co_interactions(data, side, neighbours, minimum=minimum).run()
+    row, col, count = _either_way(found.row, found.col, found.likeness, found.n)
     value = torch.ones_like(count) if weight == "binary" else count
     kept = "all" if not neighbours else f"{neighbours} strongest"
-    about = {"graph": f"{side} by shared purchases", "kept": kept, "weights": weight}
-    return Graph.from_edges(row, col, value, n, n, about).normalised(normalisation)
+    about = {"graph": f"{side} by shared interactions", "kept": kept, "weights": weight}
+    return Graph.from_edges(row, col, value, found.n, found.n, about).normalised(normalisation)
 
 
 def nearest_neighbours(
@@ -289,7 +230,6 @@ def nearest_neighbours(
     include_self: bool = False,
     weight: str = "cosine",
     normalisation: str = "symmetric",
-    block: int = 1024,
 ) -> Graph:
     """Each row's k nearest others by cosine (MICRO eq. 2-4; LATTICE): directed, [n, n].
 
@@ -301,14 +241,10 @@ def nearest_neighbours(
     one_of("weight", weight, ("cosine", "binary"))
     if len(vectors) < 2:
         raise InputError(f"A neighbour graph needs at least two vectors, not {len(vectors)}.")
-    index, cosine = nearest.top_k(vectors, k, block=block, include_self=include_self)  # [n, k], [n, k]
-    row = torch.arange(len(vectors), device=vectors.device).repeat_interleave(index.shape[1])
-    kept = index.flatten() >= 0
-    value = cosine.flatten()[kept].clamp(min=0) if weight == "cosine" else torch.ones(int(kept.sum()))
+    found = nearest(vectors, k, include_self=include_self).run()
+    value = found.likeness.clamp(min=0) if weight == "cosine" else torch.ones_like(found.likeness)
     about = {"graph": f"{k} nearest neighbours", "weights": weight}
-    return Graph.from_edges(row[kept], index.flatten()[kept], value, len(vectors), len(vectors), about).normalised(
-        normalisation
-    )
+    return Graph.from_edges(found.row, found.col, value, found.n, found.n, about).normalised(normalisation)
 
 
 def _either_way(row: Tensor, col: Tensor, value: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:

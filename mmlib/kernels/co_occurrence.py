@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from ..core.kept import kept
 from .rank import check_positive
 from .sample import check_ids
 from .segments import segments
@@ -23,7 +22,7 @@ def top_k(
     Each entry (r, c) is expanded to the rows that column c holds; sorting and counting the pairs gives the
     numbers of shared columns. Letters: n = rows, z = entries, p = sum over columns of (entries in the column)^2,
     P = ``PAIRS``, e = edges returned. O(p log P) time, O(z + max(P, pairs of the longest row) + e) memory: nothing
-    dense, and a row's pairs never exceed z. A caller may keep the result, see ``mmlib.core.kept``.
+    dense, and a row's pairs never exceed z.
 
     Args:
         indptr: [n + 1] int64, of a binary CSR matrix.
@@ -41,16 +40,7 @@ def top_k(
         ValueError: when ``k``, ``minimum`` or ``block`` is below 1, or the matrix is not a binary CSR matrix.
     """
     check_positive(k=1 if k is None else k, minimum=minimum, block=block)
-    entries = _check_matrix(indptr, indices, n_cols)
-    inputs = {"indptr": indptr, "indices": indices, "n_cols": n_cols, "k": k, "minimum": minimum}
-    row, col, count = kept("cooccur", inputs, lambda: _search(indptr, *entries, n_cols, k, minimum, block))
-    return row, col, count
-
-
-def _search(
-    indptr: Tensor, row: Tensor, indices: Tensor, n_cols: int, k: int | None, minimum: int, block: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """``top_k`` of the entries' rows and columns [z]."""
+    row, indices = _check_matrix(indptr, indices, n_cols)
     n = len(indptr) - 1
     held = torch.bincount(indices, minlength=n_cols)  # [n_cols] rows in a column
     first = held.cumsum(0) - held

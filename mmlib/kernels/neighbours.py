@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from ..core.kept import kept
 from . import matmul as dense
 from . import rank
 from .sample import Seen
@@ -14,8 +13,7 @@ def top_k(x: Tensor, k: int, *, block: int = 1024, include_self: bool = False) -
     """Find the ``k`` rows with the largest cosine to each row.
 
     Ranks the rows of unit length against each other with :func:`mmlib.kernels.rank.top_k_by`.
-    Letters: n = rows, d = width, b = block. O(n^2 d) time, O(b n + n k + n d) memory. No gradient. A caller may keep
-    the result, see ``mmlib.core.kept``.
+    Letters: n = rows, d = width, b = block. O(n^2 d) time, O(b n + n k + n d) memory. No gradient.
 
     Args:
         x: [n, d] floating point; half precision is raised to float32. A row of zeros has cosine 0 with all.
@@ -38,14 +36,9 @@ def top_k(x: Tensor, k: int, *, block: int = 1024, include_self: bool = False) -
     x = unit(x)
     if not x.isfinite().all():
         raise ValueError("x holds NaN or infinity, so no row has a nearest one")
-
-    def search() -> tuple[Tensor, Tensor]:
-        cosines = lambda rows: dense.linear(x[rows], x)  # noqa: E731
-        indices, cosine = rank.top_k_by(cosines, each, n, k, seen=itself, block=block, dtype=x.dtype)
-        return indices, cosine.clamp_(-1, 1).masked_fill_(indices < 0, -torch.inf)
-
-    indices, cosine = kept("nearest", {"x": x, "k": k, "include_self": include_self}, search)
-    return indices, cosine
+    cosines = lambda rows: dense.linear(x[rows], x)  # noqa: E731
+    indices, cosine = rank.top_k_by(cosines, each, n, k, seen=itself, block=block, dtype=x.dtype)
+    return indices, cosine.clamp_(-1, 1).masked_fill_(indices < 0, -torch.inf)
 
 
 def unit(x: Tensor) -> Tensor:

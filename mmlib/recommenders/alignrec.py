@@ -1,6 +1,6 @@
 """AlignRec's second stage: one content vector per item, aligned with its ID vector and with those who bought it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,22 +8,19 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import one_of
 from ..core.features import Features
 from ..core.graph import bipartite, purchases
+from ..core.neighbours import Search
 from ..kernels import matmul as dense
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit
-from ..training.learner import Batch, Learner
-from .content import contents, projections, similar_items, unified
+from ..training.learner import Batch
+from .item_graphs import item_searches, searches_of, similar_items
 from .losses import bpr, length, once
-from .start import start_table
-
-CHOICES = {"activation": ("none", "relu"), "fuser": ("sum", "attention"), "cca": ("inner", "cosine")}
-CHOICES |= {"gram": ("cosine", "inner"), "reg_reading": ("norm", "squared")}
+from .modalities import ContentRecommender, projections, unified
 
 
-class AlignRec(Learner):
+class AlignRec(ContentRecommender):
     r"""AlignRec from `"AlignRec: Aligning and Training in Multimodal Recommendations"
     <https://arxiv.org/abs/2403.12384>`_, section 4 without its pre-training (eq. 2 and 9), whose h_enc are features.
 
@@ -39,7 +36,8 @@ class AlignRec(Learner):
     .. math:: L_{BPR} + \alpha L_{CCA} + \beta L_{UIA} + \lambda L_{REG},
         \qquad L_{REG} = \| C(h_{mm}^i, h_{mm}^j) - sg(C(h_{enc}^i, h_{enc}^j)) \|_2
 
-    For the released code give ``cca="cosine", gram="inner", repeats=True, l2=1e-4, learn_features=True``, and ``fit``
+    For the released code give ``cca="cosine", gram="inner", reg_reading="norm per item", repeats=True, l2=1e-4,
+    learn_features=True``, and ``fit``
     the schedule "decay" (table 7's LambdaLR).
 
     CCA (eq. 10) lets each item's and each user's h_mm find its own h_id in the batch, with inner products / tau as
@@ -58,13 +56,12 @@ class AlignRec(Learner):
             lambda, tau.
         cca: logits from ``"inner"`` products (eq. 10 as printed) or ``"cosine"`` (released code).
         gram: of the h_mm in REG: ``"cosine"`` (eq. 11) or ``"inner"`` products (released code).
-        reg_reading: ``"norm"``: eq. 11 divided by the number of items (released code), which is the root of the mean
-            square; ``"squared"``: the mean square.
+        reg_reading: ``"norm"`` over the pairs of a batch (eq. 11 as printed), that divided by the number of items
+            (``"norm per item"``, released code: the root of the mean square), or the mean square (``"squared"``).
         repeats: count users and items in CCA and REG as often as a batch has them (released code).
         l2: of the final vectors, see ``losses.length``; none in eq. 14, 1e-4 in the released code.
         combine, modalities: what h_enc is made of, see ``content.unified``: of ``"fused"`` alone where there is such.
-        missing, learn_features, precision: see ``content.contents``; the released code learns features.
-        start, start_scale, start_centre: of e_id, see ``start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`.
     """
 
     def __init__(
@@ -72,48 +69,43 @@ class AlignRec(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         layers: int = 2,
         item_layers: int = 1,
         neighbours: int = 10,
-        activation: str = "none",
-        fuser: str = "sum",
+        activation: Literal["none", "relu"] = "none",
+        fuser: Literal["sum", "attention"] = "sum",
         cca_weight: float = 0.01,
         uia_weight: float = 0.1,
         reg_weight: float = 0.1,
         temperature: float = 0.2,
-        cca: str = "inner",
-        gram: str = "cosine",
-        reg_reading: str = "norm",
+        cca: Literal["inner", "cosine"] = "inner",
+        gram: Literal["cosine", "inner"] = "cosine",
+        reg_reading: Literal["norm", "norm per item", "squared"] = "norm",
         repeats: bool = False,
         l2: float = 0.0,
-        combine: str = "concatenation",
+        combine: Literal["concatenation", "mean"] = "concatenation",
         modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        **shared: Any,
     ) -> None:
-        super().__init__(data)
-        self.dim, self.layers, self.item_layers, self.neighbours = dim, layers, item_layers, neighbours
-        self.activation, self.fuser, self.repeats, self.l2 = activation, fuser, repeats, l2
+        given = unified("AlignRec", features, modalities, combine, missing=shared.get("missing", "mean"))
+        super().__init__(data, given, **shared)
+        self.layers, self.item_layers, self.neighbours, dim = layers, item_layers, neighbours, self.dim
+        self.fuser, self.repeats, self.l2 = fuser, repeats, l2
         self.cca_weight, self.uia_weight, self.reg_weight = cca_weight, uia_weight, reg_weight
         self.temperature, self.cca, self.gram, self.reg_reading = temperature, cca, gram, reg_reading
-        self.combine, self.modalities, self.missing, self.learn_features = combine, modalities, missing, learn_features
-        self.precision, self.start_scale, self.start_centre = precision, start_scale, start_centre
-        for name, known in CHOICES.items():
-            one_of(name, getattr(self, name), known)
-        given = unified("AlignRec", features, modalities, combine, missing=missing)
-        self.content = contents("AlignRec", given, missing=missing, learn=learn_features, precision=precision)  # h_enc
         self.graph, self.purchases = bipartite(data), purchases(data, normalisation="symmetric")
-        self.item_graphs = similar_items(self.content, neighbours)  # S
-        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # e_id
+        self.item_graphs = similar_items(self.lists_of(item_searches(self.content, neighbours)))  # S, of h_enc
+        self.table = self.id_vectors()  # e_id
         between = nn.ReLU() if activation == "relu" else nn.Identity()
         self.gate = nn.Sequential(projections(self.content, dim)["fused"], between, nn.Linear(dim, dim))  # MLP
         if fuser == "attention":
             self.query = nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1, bias=False))
+
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        given = cls.options() | options
+        read = unified("AlignRec", features, given["modalities"], given["combine"], missing=given["missing"])
+        return searches_of(read, given.pop("neighbours"), **given | {"modalities": None})
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -126,7 +118,7 @@ class AlignRec(Learner):
         content = self.content_items()
         both = torch.cat([self.purchases @ content, content])
         final = self.fused(both, self.graph.mean_of_layers(self.table, self.layers))
-        return Embeddings(final[: self.data.n_users], final[self.data.n_users :], self.describe())
+        return Embeddings(*self.split(final))
 
     def content_items(self) -> Tensor:
         """h_mm of all items (eq. 5): [n_items, d]."""
@@ -144,10 +136,9 @@ class AlignRec(Learner):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         items = torch.stack([batch.positives, batch.negatives[:, 0]])  # [2, b]
-        rows = torch.cat([batch.users.unsqueeze(0), items + self.data.n_users])
         h = self.content_items()
         content = torch.cat([F.embedding(batch.users, self.purchases @ h).unsqueeze(0), F.embedding(items, h)])
-        behaviour, _ = self.graph.mean_of_layers_at(self.table, self.layers, rows)  # [3, b, d] like content
+        behaviour, _ = self.graph.mean_of_layers_at(self.table, self.layers, self.rows(batch))  # [3, b, d] like content
         user, positive, negative = self.fused(content, behaviour)
         terms = {"bpr": bpr(user, positive, negative)}
         kept = [once(ids, repeats=self.repeats) for ids in (batch.users, batch.positives)]
@@ -173,4 +164,6 @@ class AlignRec(Learner):
             target /= torch.outer(size, size)
         h = unit(h) if self.gram == "cosine" else h
         apart = h @ h.T - target
-        return apart.pow(2).mean() if self.reg_reading == "squared" else torch.linalg.vector_norm(apart) / len(items)
+        if self.reg_reading == "squared":
+            return apart.pow(2).mean()
+        return torch.linalg.vector_norm(apart) / (len(items) if self.reg_reading == "norm per item" else 1)

@@ -1,6 +1,6 @@
 """BM3: a user and an item find each other, and the item's content, without negatives."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +8,15 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import bipartite
-from ..training.learner import Batch, Learner
-from .content import contents, projections
-from .losses import LENGTHS, length
-from .start import start_table
+from ..training.learner import Batch
+from .losses import Reading, length
+from .modalities import ContentRecommender, projections
 
 
-class BM3(Learner):
+class BM3(ContentRecommender):
     r"""BM3 from `"Bootstrap Latent Representations for Multi-modal Recommendation"
     <https://arxiv.org/abs/2207.05969>`_, sections 3.1 to 3.3.
 
@@ -56,8 +55,7 @@ class BM3(Learner):
         l2_on: the users and items of the ``"batch"``, divided by its size; or ``"all"`` of them, divided by the
             number of items (official code).
         l2_reading: ``"squared"`` (halved), or ``"norm"`` as the official code has it, see ``losses.length``.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: of the layer-0 vectors, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`.
     """
 
     def __init__(
@@ -65,36 +63,23 @@ class BM3(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         layers: int = 1,
         dropout: float = 0.5,
         align_weight: float = 1.0,
         l2: float = 1e-3,
-        l2_on: str = "batch",
-        l2_reading: str = "squared",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        l2_on: Literal["batch", "all"] = "batch",
+        l2_reading: Reading = "squared",
+        **shared: Any,
     ) -> None:
-        one_of("l2_on", l2_on, ("batch", "all"))
-        one_of("l2_reading", l2_reading, LENGTHS)
         if not 0 <= dropout < 1:
             raise InputError(f"dropout = {dropout} must be at least 0 and below 1.")
-        super().__init__(data)
-        self.dim, self.layers, self.dropout, self.align_weight = dim, layers, dropout, align_weight
+        super().__init__(data, features, **shared)
+        self.layers, self.dropout, self.align_weight = layers, dropout, align_weight
         self.l2, self.l2_on, self.l2_reading = l2, l2_on, l2_reading
-        self.modalities, self.missing = modalities, missing
-        self.learn_features, self.precision = learn_features, precision
-        self.start_scale, self.start_centre = start_scale, start_centre
-        self.content = contents("BM3", features, modalities, missing=missing, learn=learn_features, precision=precision)
         self.graph = bipartite(data)
-        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # H^(0)
-        self.project = projections(self.content, dim)
-        self.predictor = nn.Linear(dim, dim)
+        self.table = self.id_vectors()  # H^(0)
+        self.project = projections(self.content, self.dim)
+        self.predictor = nn.Linear(self.dim, self.dim)
         for name, weight in self.named_parameters():
             if name.endswith("weight"):  # W_m and W_p
                 nn.init.xavier_normal_(weight)
@@ -112,12 +97,11 @@ class BM3(Learner):
 
     def embed(self) -> Embeddings:
         users, items = self.online()
-        return Embeddings(self.predictor(users), self.predictor(items), self.describe())
+        return Embeddings(self.predictor(users), self.predictor(items))
 
     def online(self) -> tuple[Tensor, Tensor]:
         """h_u [n_users, d] and h_i [n_items, d] of all."""
-        sizes = [self.data.n_users, self.data.n_items]
-        users, items = self.graph.mean_of_layers(self.table, self.layers).split(sizes)
+        users, items = self.split(self.graph.mean_of_layers(self.table, self.layers))
         return users, items + self.table[self.data.n_users :]
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:

@@ -1,6 +1,6 @@
 """DualGNN: how a user weighs the modalities, and what its co-purchasers make of them."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,17 +9,16 @@ from torch_geometric.utils import softmax
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import one_of
 from ..core.features import Features
 from ..core.graph import Graph, bipartite
-from ..kernels import co_occurrence as cooccur
-from ..training.learner import Batch, Learner, xavier
-from .content import Projection, contents
-from .losses import LENGTHS, bpr, length
-from .start import start_table
+from ..core.neighbours import NeighbourLists, Search, co_interactions
+from ..training.learner import Batch
+from ..training.start import xavier
+from .losses import Reading, bpr, length
+from .modalities import ContentRecommender, Projection
 
 
-class DualGNN(Learner):
+class DualGNN(ContentRecommender):
     r"""DualGNN from `"DualGNN: Dual Graph Neural Network for Multimedia Recommendation"
     <https://doi.org/10.1109/TMM.2021.3138298>`_, section III.
 
@@ -55,9 +54,8 @@ class DualGNN(Learner):
         unit_inputs: scale u_m^(0) and i_m^(0) to length 1 (official code).
         l2: lambda, of the batch's preferences and what alpha is made of.
         l2_reading: see ``losses.length``; the official code has ``"mean"``.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: each modality's preferences start from its users, see
-            ``recommenders.start.start_table``; items have no ID vectors here.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`. Each modality's
+            preferences start from the start's users; items have no ID vectors here.
     """
 
     def __init__(
@@ -65,51 +63,34 @@ class DualGNN(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         hidden: int = 256,
         layers: int = 2,
         neighbours: int = 40,
         user_layers: int = 1,
-        user_weight: str = "softmax",
-        construction: str = "sum",
-        attention: str = "softmax",
+        user_weight: Literal["softmax", "mean"] = "softmax",
+        construction: Literal["sum", "max", "concat"] = "sum",
+        attention: Literal["softmax", "free"] = "softmax",
         unit_inputs: bool = False,
         l2: float = 1e-4,
-        l2_reading: str = "squared",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        l2_reading: Reading = "squared",
+        **shared: Any,
     ) -> None:
-        one_of("construction", construction, ("sum", "max", "concat"))
-        one_of("attention", attention, ("softmax", "free"))
-        one_of("l2_reading", l2_reading, LENGTHS)
-        super().__init__(data)
-        self.dim, self.hidden, self.layers, self.neighbours = dim, hidden, layers, neighbours
-        self.user_layers, self.user_weight, self.construction = user_layers, user_weight, construction
+        super().__init__(data, features, **shared)
+        self.layers, self.user_layers, self.construction = layers, user_layers, construction
         self.attention, self.unit_inputs, self.l2, self.l2_reading = attention, unit_inputs, l2, l2_reading
-        self.modalities, self.missing = modalities, missing
-        self.learn_features, self.precision = learn_features, precision
-        self.start_scale, self.start_centre = start_scale, start_centre
-        self.content = contents(
-            "DualGNN", features, modalities, missing=missing, learn=learn_features, precision=precision
-        )
-        self.graph, self.users_graph = bipartite(data), co_purchasers(data, neighbours, user_weight)
+        lists = self.lists_of({"users": co_interactions(data, "users", neighbours)})
+        self.graph, self.users_graph, dim = bipartite(data), heard(lists["users"], user_weight), self.dim
         self.preference = nn.ParameterDict(
-            {
-                name: start_table(data, dim, start, scale=start_scale, centre=start_centre)[: data.n_users].clone()
-                for name in self.content
-            }
+            {name: self.split(self.id_vectors().data)[0].clone() for name in self.content}
         )
         self.project = nn.ModuleDict({name: mapping(one().shape[1], hidden, dim) for name, one in self.content.items()})
         weigh = xavier(data.n_users, len(self.content))
         self.weigh = nn.Parameter(weigh.softmax(1) if attention == "free" else weigh)
         self.construct = nn.Linear(len(self.content) * dim, dim) if construction == "concat" else None
 
-    propagates_content = True  # also before training
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        return {"users": co_interactions(data, "users", (cls.options() | options)["neighbours"])}
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -119,12 +100,11 @@ class DualGNN(Learner):
         return {"TikTok": common | {"l2": 0.1, "l2_reading": "mean", "lr": 1e-4, "batch_size": 8192}}
 
     def embed(self) -> Embeddings:
-        return Embeddings(*self.final(), self.describe())
+        return Embeddings(*self.final())
 
     def final(self) -> tuple[Tensor, Tensor]:
         """What scores: [n_users, d] and [n_items, d]."""
-        sizes = [self.data.n_users, self.data.n_items]
-        users, items = zip(*(self.propagated(name).split(sizes) for name in self.content))
+        users, items = zip(*(self.split(self.propagated(name)) for name in self.content))
         user = self.constructed(torch.stack(users, 1))
         for _ in range(self.user_layers):
             user = user + self.users_graph @ user
@@ -160,12 +140,9 @@ def mapping(width: int, hidden: int, dim: int) -> nn.Module:
     return nn.Sequential(Projection(width, hidden), nn.LeakyReLU(), nn.Linear(hidden, dim))
 
 
-def co_purchasers(data: Dataset, k: int, weight: str) -> Graph:
-    """To each user from the k who share most purchases with it, weights summing to 1: directed, [n_users, n_users]."""
-    one_of("user_weight", weight, ("softmax", "mean"))
-    matrix = data.matrix("train")
-    indptr, indices = torch.from_numpy(matrix.indptr).long(), torch.from_numpy(matrix.indices).long()
-    row, col, count = cooccur.top_k(indptr, indices, data.n_items, k)
-    score = count.float() if weight == "softmax" else torch.zeros(len(count))
-    about = {"graph": "users by shared purchases", "kept": f"{k} strongest", "weights": weight}
-    return Graph.from_edges(row, col, softmax(score, row, num_nodes=data.n_users), data.n_users, data.n_users, about)
+def heard(lists: NeighbourLists, weight: str) -> Graph:
+    """To each user from those who share most with it, weights summing to 1: directed, [n_users, n_users]."""
+    score = lists.likeness if weight == "softmax" else torch.zeros(len(lists.row))
+    about = {"graph": "users by shared interactions", "weights": weight}
+    share = softmax(score, lists.row, num_nodes=lists.n)
+    return Graph.from_edges(lists.row, lists.col, share, lists.n, lists.n, about)

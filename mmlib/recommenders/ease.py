@@ -7,10 +7,10 @@ from scipy.sparse import csr_matrix
 from ..core.dataset import Dataset
 from ..core.errors import InputError
 from ..core.features import Features
-from .direct import Direct
+from .item_similarity import ItemSimilarity
 
 
-class EASE(Direct):
+class EASE(ItemSimilarity):
     r"""EASE from `"Embarrassingly Shallow Autoencoders for Sparse Data" <https://arxiv.org/abs/1905.03375>`_
     (Steck 2019).
 
@@ -40,7 +40,6 @@ class EASE(Direct):
         if ridge <= 0:
             raise InputError(f"ridge = {ridge} must be positive: without it the matrix cannot be inverted.")
         super().__init__(data)
-        self.ridge, self.most_items = ridge, most_items
         print(f"EASE: inverting a dense {n:,} x {n:,} matrix, {gigabytes:.2f} GB", flush=True)
         self.weights = weights(self.bought, ridge)  # [n_items, n_items]
 

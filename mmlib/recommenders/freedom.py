@@ -1,7 +1,7 @@
 """FREEDOM: a frozen graph of similar items, and purchases with popular edges pruned away."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -12,13 +12,14 @@ from ..core.embeddings import Embeddings
 from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import Graph, bipartite, purchases
-from ..training.learner import Batch, Learner
-from .content import contents, projections, similar_items
+from ..core.neighbours import Search
+from ..training.learner import Batch
+from .item_graphs import item_searches, searches_of, similar_items
 from .losses import bpr
-from .start import start_table
+from .modalities import ContentRecommender, projections
 
 
-class FREEDOM(Learner):
+class FREEDOM(ContentRecommender):
     r"""FREEDOM from `"A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal Recommendation"
     <https://arxiv.org/abs/2211.06924>`_, section 3.
 
@@ -58,9 +59,8 @@ class FREEDOM(Learner):
         edge_weight: ``"binary"`` (the paper), or ``"cosine"`` as LATTICE's graph has it.
         pruning: rho, the share of purchases left out in each epoch; 0 trains on all.
         content_weight: lambda; 0 leaves the projections out.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``; the graph stays as
-            it was built when features are learnt.
-        start, start_scale, start_centre: of E^(0), see ``recommenders.start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`; the graph stays as it
+            was built when features are learnt.
     """
 
     def __init__(
@@ -68,40 +68,34 @@ class FREEDOM(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         layers: int = 2,
         item_layers: int = 1,
         neighbours: int = 10,
         weights: str | None = None,
-        edge_weight: str = "binary",
+        edge_weight: Literal["binary", "cosine"] = "binary",
         pruning: float = 0.8,
         content_weight: float = 1e-3,
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        **shared: Any,
     ) -> None:
         if not 0 <= pruning < 1:
             raise InputError(f"pruning = {pruning} must be at least 0 and below 1.")
-        super().__init__(data)
-        self.dim, self.layers, self.item_layers, self.neighbours = dim, layers, item_layers, neighbours
-        self.weights, self.edge_weight = weights, edge_weight
+        if not content_weight:
+            shared["learn_features"] = False
+        super().__init__(data, features, **shared)
+        self.layers, self.item_layers, self.neighbours = layers, item_layers, neighbours
         self.pruning, self.content_weight = pruning, content_weight
-        self.modalities, self.missing = modalities, missing
-        self.learn_features, self.precision = learn_features, precision
-        self.start_scale, self.start_centre = start_scale, start_centre
-        learn = learn_features and content_weight > 0
-        self.content = contents("FREEDOM", features, modalities, missing=missing, learn=learn, precision=precision)
-        graphs = similar_items(self.content, neighbours, weight=edge_weight)
-        share = shares(list(self.content), modalities, weights)
+        graphs = similar_items(self.lists_of(item_searches(self.content, neighbours)), edge_weight)
+        share = shares(list(self.content), shared.get("modalities"), weights)
         self.item_graphs = {name: replace(graph, weight=share[name] * graph.weight) for name, graph in graphs.items()}
         self.graph = self.pruned = bipartite(data)
         self.purchases = purchases(data, normalisation="symmetric")  # its weights are p
-        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # E^(0)
-        self.project = projections(self.content, dim) if content_weight else nn.ModuleDict()
+        self.table = self.id_vectors()  # E^(0)
+        self.project = projections(self.content, self.dim) if content_weight else nn.ModuleDict()
+
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        given = cls.options() | options
+        return searches_of(features, given.pop("neighbours"), **given)
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -116,7 +110,7 @@ class FREEDOM(Learner):
         if not self.pruning:
             return
         rate = self.purchases.weight  # [e]
-        n, kept = self.graph.n_rows, len(rate) - int(self.pruning * len(rate))
+        n, kept = self.graph.n_rows, int(len(rate) * (1 - self.pruning))
         drawn = (torch.empty_like(rate).exponential_() / rate).topk(kept, largest=False).indices
         users, items = self.purchases.row[drawn], self.purchases.col[drawn] + self.data.n_users
         row, col, about = torch.cat([users, items]), torch.cat([items, users]), {"graph": "pruned purchases"}
@@ -130,15 +124,13 @@ class FREEDOM(Learner):
         return x
 
     def embed(self) -> Embeddings:
-        sizes = [self.data.n_users, self.data.n_items]
-        users, items = self.graph.mean_of_layers(self.table, self.layers).split(sizes)
-        return Embeddings(users, items + self.similar(), self.describe())
+        users, items = self.split(self.graph.mean_of_layers(self.table, self.layers))
+        return Embeddings(users, items + self.similar())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         items = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
         graph = self.pruned if self.training else self.graph
-        rows = torch.cat([batch.users, items + self.data.n_users])
-        user, positive, negative = graph.mean_of_layers_at(self.table, self.layers, rows)[0].chunk(3)  # [b, d] each
+        user, positive, negative = graph.mean_of_layers_at(self.table, self.layers, self.rows(batch))[0]  # [b, d] each
         like_positive, like_negative = F.embedding(items, self.similar()).chunk(2)
         terms = {"bpr": bpr(user, positive + like_positive, negative + like_negative)}
         if self.content_weight:

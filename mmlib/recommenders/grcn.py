@@ -1,6 +1,6 @@
 """GRCN: content says which purchases to trust, and ID vectors travel along those."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,17 +9,16 @@ from torch_geometric.utils import softmax
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import one_of
 from ..core.features import Features
 from ..core.graph import purchases
-from ..training.learner import Batch, Learner, xavier
-from .content import contents, projections
-from .edges import dots, spread, transposed
-from .losses import LENGTHS, bpr, length
-from .start import start_table
+from ..kernels.propagate import along_weighted, edge_products
+from ..training.learner import Batch
+from ..training.start import xavier
+from .losses import Reading, bpr, length
+from .modalities import ContentRecommender, projections
 
 
-class GRCN(Learner):
+class GRCN(ContentRecommender):
     r"""GRCN from `"Graph-Refined Convolutional Network for Multimedia Recommendation with Implicit Feedback"
     <https://arxiv.org/abs/2111.02036>`_, section 3.
 
@@ -51,8 +50,7 @@ class GRCN(Learner):
         unit_vectors: scale ID vectors, content and, at every round, preferences to length 1 (public code).
         l2: lambda, of the batch's ID vectors and preferences.
         l2_reading: see ``losses.length``; public code has ``"mean"``.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: of the ID vectors, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`.
     """
 
     def __init__(
@@ -60,40 +58,25 @@ class GRCN(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         content_dim: int = 64,
         layers: int = 2,
         iterations: int = 3,
-        weighting: str = "confidence",
-        pruning: str = "soft",
+        weighting: Literal["confidence", "max", "mean"] = "confidence",
+        pruning: Literal["soft", "hard"] = "soft",
         unit_vectors: bool = False,
         l2: float = 1e-4,
-        l2_reading: str = "squared",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        l2_reading: Reading = "squared",
+        **shared: Any,
     ) -> None:
-        one_of("weighting", weighting, ("confidence", "max", "mean"))
-        one_of("pruning", pruning, ("soft", "hard"))
-        one_of("l2_reading", l2_reading, LENGTHS)
-        super().__init__(data)
-        self.dim, self.content_dim, self.layers, self.iterations = dim, content_dim, layers, iterations
+        super().__init__(data, features, **shared)
+        self.layers, self.iterations = layers, iterations
         self.weighting, self.pruning, self.unit_vectors = weighting, pruning, unit_vectors
-        self.l2, self.l2_reading, self.modalities, self.missing = l2, l2_reading, modalities, missing
-        self.learn_features, self.precision = learn_features, precision
-        self.start_scale, self.start_centre = start_scale, start_centre
-        self.content = contents(
-            "GRCN", features, modalities, missing=missing, learn=learn_features, precision=precision
-        )
+        self.l2, self.l2_reading = l2, l2_reading
         self.bought = purchases(data, normalisation="none")  # e edges by user
-        self.buyers, order = transposed(self.bought)  # the same by item
+        self.buyers, order = self.bought.transposed()  # the same by item
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", order.argsort(), persistent=False)
-        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))
+        self.table = self.id_vectors()
         self.preference = nn.ParameterDict({name: xavier(data.n_users, content_dim) for name in self.content})
         self.project = projections(self.content, content_dim)
         confidence = nn.Parameter(xavier(len(self.table), len(self.content)))  # c
@@ -101,7 +84,6 @@ class GRCN(Learner):
 
     order: Tensor
     back: Tensor
-    propagates_content = True  # also before training
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -111,14 +93,14 @@ class GRCN(Learner):
         return of | {"Kwai": common | {"l2": 0.1, "modalities": "image"}}
 
     def embed(self) -> Embeddings:
-        return Embeddings(*self.final(), self.describe())
+        return Embeddings(*self.final())
 
     def final(self) -> tuple[Tensor, Tensor]:
         """What scores: [n_users, d + |M| c], [n_items, d + |M| c]."""
         user_parts, item_parts, taken, given = [], [], [], []
         for name in self.content:
             user, item = self.prototypes(name)
-            likeness = dots(user, item, self.bought, self.buyers, self.order)  # [e] by user
+            likeness = self.likeness(user, item)  # [e] by user
             taken.append(softmax(likeness, self.bought.row, num_nodes=self.data.n_users))  # p
             given.append(softmax(likeness.index_select(0, self.order), self.buyers.row, num_nodes=self.data.n_items))
             user_parts.append(user + self.to_users(taken[-1], item))
@@ -131,21 +113,19 @@ class GRCN(Learner):
         item = self.unit(F.leaky_relu(self.project[name](self.content[name]())))
         user = self.unit(self.preference[name])
         for _ in range(self.iterations):
-            likeness = dots(user, item, self.bought, self.buyers, self.order)
-            share = softmax(likeness, self.bought.row, num_nodes=self.data.n_users)
+            share = softmax(self.likeness(user, item), self.bought.row, num_nodes=self.data.n_users)
             user = self.unit(user + self.to_users(share, item))
         return user, item
 
     def refined(self, to_users: Tensor, to_items: Tensor) -> tuple[Tensor, Tensor]:
         """The summed layers of ID vectors, [n_users, d] and [n_items, d], from affinities [e, |M|] each way."""
-        sizes = [self.data.n_users, self.data.n_items]
         if self.confidence is not None:
-            of_users, of_items = self.confidence.split(sizes)
+            of_users, of_items = self.split(self.confidence)
             to_users = to_users * F.embedding(self.bought.col, of_items)
             to_items = to_items * F.embedding(self.buyers.col, of_users)
         weights = [x.mean(1) if self.weighting == "mean" else x.amax(1) for x in (to_users, to_items)]
         weights = [x.relu() for x in weights] if self.pruning == "hard" else weights
-        users, items = user, item = self.unit(self.table).split(sizes)
+        users, items = user, item = self.split(self.unit(self.table))
         for _ in range(self.layers):
             user, item = self.to_users(weights[0], item), self.to_items(weights[1], user)
             users, items = users + user, items + item
@@ -154,13 +134,17 @@ class GRCN(Learner):
     def unit(self, x: Tensor) -> Tensor:
         return F.normalize(x) if self.unit_vectors else x
 
+    def likeness(self, users: Tensor, items: Tensor) -> Tensor:
+        """u_m^T i_m of every interaction: [n_users, c], [n_items, c] -> [e] by user."""
+        return edge_products(users, items, (self.bought.csr, self.buyers.csr), self.order)
+
     def to_users(self, weight: Tensor, items: Tensor) -> Tensor:
         """Weighted sums over each user's items: weight [e] by user, items [n_items, d] -> [n_users, d]."""
-        return spread(weight, items, self.bought, self.buyers, self.order)
+        return along_weighted(weight, items, (self.bought.csr, self.buyers.csr), self.order)
 
     def to_items(self, weight: Tensor, users: Tensor) -> Tensor:
         """Weighted sums over each item's buyers: weight [e] by item, users [n_users, d] -> [n_items, d]."""
-        return spread(weight, users, self.buyers, self.bought, self.back)
+        return along_weighted(weight, users, (self.buyers.csr, self.bought.csr), self.back)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         users, items = self.final()

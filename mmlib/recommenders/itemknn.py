@@ -1,27 +1,28 @@
 """Item-kNN: what is like what you bought, by purchases or by content."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix, vstack
-from torch import Tensor
+from torch import nn
 
 from ..core.dataset import Dataset
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
-from ..core.kept import kept
+from ..core.neighbours import NeighbourLists, Search
 from ..kernels import rank
 from ..kernels.matmul import linear
 from ..kernels.neighbours import unit
 from ..kernels.sample import Seen
-from .content import Content, contents
-from .direct import Direct
+from .item_similarity import ItemSimilarity
+from .modalities import Modality, contents
 
 BLOCK = 1024  # items at a time
 
 
-class ItemKNN(Direct):
+class ItemKNN(ItemSimilarity):
     r"""Item-based top-N recommendation from `"Item-Based Top-N Recommendation Algorithms"
     <https://doi.org/10.1145/963770.963776>`_ (Deshpande and Karypis 2004).
 
@@ -37,7 +38,8 @@ class ItemKNN(Direct):
         on: ``"purchases"`` or ``"content"``.
         neighbours: k.
         shrink: h, which holds back similarities that few users vouch for; 0 is the plain cosine.
-        modalities: of the content, see ``content.contents``.
+        modalities: of the content, see ``modalities.contents``.
+        neighbour_lists: results of :meth:`searches`; searched here when not given.
     """
 
     def __init__(
@@ -45,23 +47,31 @@ class ItemKNN(Direct):
         data: Dataset,
         features: Features | None = None,
         *,
-        on: str = "purchases",
+        on: Literal["purchases", "content"] = "purchases",
         neighbours: int = 100,
         shrink: float = 0.0,
         modalities: str | None = None,
+        neighbour_lists: Mapping[str, NeighbourLists] | None = None,
     ) -> None:
-        one_of("on", on, ("purchases", "content"))
         if neighbours < 1 or shrink < 0:
             raise InputError(f"neighbours = {neighbours} must be at least 1 and shrink = {shrink} not negative.")
         super().__init__(data)
-        self.on, self.neighbours, self.shrink, self.modalities = on, neighbours, shrink, modalities
         if on == "purchases":
             self.similar = by_purchases(self.bought, neighbours, shrink)
         else:
-            tables = [
-                one for one in contents("ItemKNN on content", features, modalities).values() if isinstance(one, Content)
-            ]
-            self.similar = by_content([one() for one in tables], [one.present for one in tables], neighbours)
+            search = by_content(contents("ItemKNN on content", features, modalities), neighbours)
+            lists = (neighbour_lists or {}).get("items") or search.run()
+            kept = lists.likeness > 0
+            at = (lists.row[kept].numpy(), lists.col[kept].numpy())
+            self.similar = csr_matrix((lists.likeness[kept].numpy(), at), shape=(data.n_items, data.n_items))
+
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        given = cls.options() | options
+        if given["on"] != "content":
+            return {}
+        content = contents("ItemKNN on content", features, given["modalities"])
+        return {"items": by_content(content, given["neighbours"])}
 
     def products(self, bought: csr_matrix) -> np.ndarray:
         return (bought @ self.similar).toarray().astype(np.float32, copy=False)
@@ -85,27 +95,19 @@ def by_purchases(bought: csr_matrix, k: int, shrink: float) -> csr_matrix:
     return vstack(rows, format="csr")
 
 
-def by_content(vectors: Sequence[Tensor], present: Sequence[Tensor], k: int) -> csr_matrix:
-    """Each item's k nearest others by the mean cosine over the modalities that both have (negative ones count nothing).
-
-    Args:
-        vectors: [n, d_m] of each modality.
-        present: [n] bool of each modality.
-
-    Returns:
-        [n_items, n_items] sparse.
-    """
-    there = torch.stack(list(present), 1).float()  # [n, M]
-    x = torch.cat([unit(one.float()) * has.unsqueeze(1) for one, has in zip(vectors, present)], 1)
+def by_content(content: nn.ModuleDict, k: int) -> Search:
+    """Each item's k nearest others by the mean cosine over the modalities that both have."""
+    tables = [one for one in content.values() if isinstance(one, Modality)]
+    there = torch.stack([one.present for one in tables], 1).float()  # [n, M]
+    x = torch.cat([unit(one().float()) * one.present.unsqueeze(1) for one in tables], 1)
     n = len(x)
     each = torch.arange(n)
     itself = Seen(torch.arange(n + 1), each, n, n)
 
-    def search() -> tuple[Tensor, Tensor]:
+    def run() -> NeighbourLists:
         means = lambda rows: linear(x[rows], x) / linear(there[rows], there).clamp(min=1)  # noqa: E731
-        return rank.top_k_by(means, each, n, k, seen=itself)
+        index, cosine = rank.top_k_by(means, each, n, k, seen=itself)
+        found = index >= 0
+        return NeighbourLists(each.unsqueeze(1).expand_as(index)[found], index[found], cosine[found], n)
 
-    index, cosine = kept("nearest-shared", {"x": x, "there": there, "k": k}, search)
-    held = (index >= 0) & (cosine > 0)
-    row = each.unsqueeze(1).expand_as(index)[held]
-    return csr_matrix((cosine[held].numpy(), (row.numpy(), index[held].numpy())), shape=(n, n))
+    return Search("nearest by shared modalities", {"x": x, "there": there, "k": k}, run)

@@ -1,9 +1,10 @@
 """LightGCN: propagation over purchases, and nothing else."""
 
+from typing import Any
+
 from torch import Tensor
 
 from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.features import Features
 from ..core.graph import bipartite
 from .bpr import BPR
@@ -23,12 +24,10 @@ class LightGCN(BPR):
     Args:
         data: a split dataset.
         features: not used.
-        dim: width of the vectors.
         layers: L.
-        l2: as in :class:`BPR`.
         normalisation: of the user-item graph, see ``graphs.Graph.normalised``; ``"row"`` is the one that
             LATTICE and MICRO call LightGCN.
-        start, start_scale, start_centre: see ``recommenders.start.start_table``.
+        shared: ``dim``, ``l2``, ``l2_reading``, ``start`` and others, see :class:`BPR`.
     """
 
     def __init__(
@@ -36,17 +35,11 @@ class LightGCN(BPR):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         layers: int = 3,
-        l2: float = 1e-4,
         normalisation: str = "symmetric",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        **shared: Any,
     ) -> None:
-        super().__init__(
-            data, features, dim=dim, l2=l2, start=start, start_scale=start_scale, start_centre=start_centre
-        )
+        super().__init__(data, features, **shared)
         self.layers, self.normalisation = layers, normalisation
         self.graph = bipartite(data, normalisation=normalisation)
 

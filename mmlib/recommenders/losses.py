@@ -1,12 +1,12 @@
 """Loss terms that many recommenders share. Letters: b = purchases of a batch, d = width."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.errors import one_of
-
-LENGTHS = ("squared", "norm", "mean")
+Reading = Literal["squared", "norm", "mean"]
 
 
 def bpr(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
@@ -18,7 +18,7 @@ def bpr(user: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     return F.softplus((user * (negative - positive)).sum(-1)).mean()
 
 
-def length(weight: float, *vectors: Tensor, reading: str = "squared") -> Tensor:
+def length(weight: float, *vectors: Tensor, reading: Reading = "squared") -> Tensor:
     """The L2 term of a batch.
 
     Args:
@@ -29,7 +29,6 @@ def length(weight: float, *vectors: Tensor, reading: str = "squared") -> Tensor:
             mean square, over its d columns too, as the authors of MMGCN, GRCN and DualGNN have it. Their weights cannot
             be compared.
     """
-    one_of("l2_reading", reading, LENGTHS)
     if reading == "mean":
         return weight * torch.stack([x.pow(2).mean() for x in vectors]).sum()
     if reading == "squared":

@@ -1,6 +1,6 @@
 """MGCN: content purified by behaviour, carried over its own graphs, fused by what a user prefers."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import one_of
 from ..core.features import Features
 from ..core.graph import bipartite, purchases
+from ..core.neighbours import Search
 from ..kernels.contrast import info_nce
-from ..training.learner import Batch, Learner
-from .content import contents, projections, similar_items
+from ..training.learner import Batch
+from .item_graphs import item_searches, searches_of, similar_items
 from .losses import bpr, length
-from .start import start_table
+from .modalities import ContentRecommender, projections
 
 
-class MGCN(Learner):
+class MGCN(ContentRecommender):
     r"""MGCN from `"Multi-View Graph Convolutional Network for Multimedia Recommendation"
     <https://arxiv.org/abs/2308.03588>`_, section 3.
 
@@ -58,9 +58,8 @@ class MGCN(Learner):
             negatives of each other (official code); otherwise once, as the sums of eq. 16 do.
         l2: lambda of the L2 term, half the squares of a batch's rows, summed and divided by its size.
         l2_on: the ``"final"`` vectors e (official code; the paper writes ||E|| alone), or the layer-0 ``"ids"``.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``; the graphs stay as
-            they were built when features are learnt.
-        start, start_scale, start_centre: of E_id, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`; the graphs stay as they
+            were built when features are learnt.
     """
 
     def __init__(
@@ -68,43 +67,34 @@ class MGCN(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         layers: int = 2,
         item_layers: int = 1,
         neighbours: int = 10,
-        fusion: str = "mean",
+        fusion: Literal["mean", "average"] = "mean",
         contrast_weight: float = 0.01,
         temperature: float = 0.2,
         repeats: bool = False,
         l2: float = 1e-4,
-        l2_on: str = "final",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        l2_on: Literal["final", "ids"] = "final",
+        **shared: Any,
     ) -> None:
-        one_of("fusion", fusion, ("mean", "average"))
-        one_of("l2_on", l2_on, ("final", "ids"))
-        super().__init__(data)
-        self.dim, self.layers, self.item_layers, self.neighbours = dim, layers, item_layers, neighbours
+        super().__init__(data, features, **shared)
+        self.layers, self.item_layers, self.neighbours = layers, item_layers, neighbours
         self.fusion, self.contrast_weight = fusion, contrast_weight
         self.temperature, self.repeats = temperature, repeats
-        self.l2, self.l2_on, self.modalities, self.missing = l2, l2_on, modalities, missing
-        self.learn_features, self.precision = learn_features, precision
-        self.start_scale, self.start_centre = start_scale, start_centre
-        self.content = contents(
-            "MGCN", features, modalities, missing=missing, learn=learn_features, precision=precision
-        )
+        self.l2, self.l2_on = l2, l2_on
         self.graph, self.purchases = bipartite(data), purchases(data, normalisation="symmetric")
-        self.item_graphs = similar_items(self.content, neighbours)
-        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # E_id
+        self.item_graphs = similar_items(self.lists_of(item_searches(self.content, neighbours)))
+        self.table, dim = self.id_vectors(), self.dim  # E_id
         self.project = projections(self.content, dim)  # W_1
         self.gate = nn.ModuleDict({name: nn.Linear(dim, dim) for name in self.content})  # W_2
         self.query = nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1, bias=False))  # W_3, q
         self.prefer = nn.ModuleDict({name: nn.Linear(dim, dim) for name in self.content})  # W_4
+
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        given = cls.options() | options
+        return searches_of(features, given.pop("neighbours"), **given)
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -117,8 +107,7 @@ class MGCN(Learner):
         sizes = [self.data.n_users, self.data.n_items]
         everyone, everything = (torch.arange(n, device=self.table.device) for n in sizes)
         behaviour, content = self.views(everyone, everything)
-        users, items = (behaviour + content).split(sizes)
-        return Embeddings(users, items, self.describe())
+        return Embeddings(*self.split(behaviour + content))
 
     def views(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         """e_id and e_mul of users [u] and items [i], users before items: [u + i, d] each."""

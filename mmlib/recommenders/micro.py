@@ -1,20 +1,19 @@
 """MICRO: item graphs mined from content, one a modality, fused by attention under a contrastive loss."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
-from ..kernels import neighbours as nearest
 from ..kernels.contrast import exp_sums
+from ..kernels.neighbours import unit
 from ..training.learner import Batch
-from .content import contents
-from .latent import NOT_OPTIONS, Neighbours, PlugIn, attention, normalised
+from .item_graphs import LearntGraph, normalised
+from .plug_in import PlugIn, attention
 
 
 class MICRO(PlugIn):
@@ -43,16 +42,14 @@ class MICRO(PlugIn):
     Args:
         data: a split dataset.
         features: vectors of items.
-        backbone, dim, layers, k, include_self, l2, l2_on, normalisation, self_loops, graph_gradient: as in
-            :class:`LATTICE`; what is said there of paper and official code holds here.
-        item_layers: L of eq. 6; 0 has no item graphs, h^m is then the transformed vector (eq. 4) itself.
         inputs: H_(0), the item ``"ids"`` or the transformed ``"features"``.
-        skip: lambda; 0.9 in the official code.
         contrast_weight: beta; 0 leaves L_C out.
         contrast: ``"mutual"`` (eq. 10), or ``"one-way"``: only I(h^m_i, h_i), summed over modalities (official code).
         contrast_items: i and j of eq. 10-11: ``"all"`` (paper; on a CPU a second a step), or those of a ``"batch"``.
         temperature: tau.
-        modalities, missing, learn_features, precision, start, start_scale, start_centre, options: as there.
+        item_layers: L of eq. 6; 0 has no item graphs, h^m is then the transformed vector (eq. 4) itself.
+        skip, l2: see :class:`PlugIn`; lambda, 0.9 in the official code, and the weight of the L2 term.
+        shared: ``backbone``, ``dim``, ``neighbours``, ``start``, ``modalities`` and others, see :class:`PlugIn`.
     """
 
     def __init__(
@@ -60,48 +57,36 @@ class MICRO(PlugIn):
         data: Dataset,
         features: Features | None = None,
         *,
-        backbone: str = "lightgcn",
-        dim: int = 64,
-        layers: int = 2,
-        item_layers: int = 1,
-        inputs: str = "ids",
-        k: int = 10,
-        skip: float = 0.7,
-        include_self: bool = True,
+        inputs: Literal["ids", "features"] = "ids",
         contrast_weight: float = 0.03,
-        contrast: str = "mutual",
-        contrast_items: str = "all",
+        contrast: Literal["mutual", "one-way"] = "mutual",
+        contrast_items: Literal["all", "batch"] = "all",
         temperature: float = 0.5,
+        item_layers: int = 1,
+        skip: float = 0.7,
         l2: float = 1e-4,
-        l2_on: str = "final",
-        normalisation: str = "symmetric",
-        self_loops: bool = False,
-        graph_gradient: str = "first",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
-        **options: Any,
+        **shared: Any,
     ) -> None:
-        chosen = {name: value for name, value in locals().items() if name not in NOT_OPTIONS}
-        one_of("inputs", inputs, ("ids", "features"))
-        one_of("contrast", contrast, ("mutual", "one-way"))
-        one_of("contrast_items", contrast_items, ("all", "batch"))
         if temperature < 0.02 or (item_layers == 0 and inputs == "ids"):
             raise InputError(f"temperature={temperature} must be at least 0.02; item_layers=0 needs inputs='features'.")
-        content = contents("MICRO", features, modalities, missing=missing, learn=learn_features, precision=precision)
-        super().__init__(data, content, chosen, options)
-        self.contrast_weight, self.temperature = contrast_weight, temperature
-        self.attention = None if len(content) == 1 else attention(dim)
+        super().__init__(data, features, item_layers=item_layers, skip=skip, l2=l2, **shared)
+        self.inputs, self.contrast_weight, self.temperature = inputs, contrast_weight, temperature
+        self.contrast, self.contrast_items = contrast, contrast_items
+        self.attention = None if len(self.modal) == 1 else attention(self.dim)
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
         """Section 3.1.4, which stops after 10 epochs without a better Recall@20 on validation; the number of layers is
         the official code's."""
-        common = {"dim": 64, "layers": 2, "item_layers": 1, "k": 10, "skip": 0.7, "temperature": 0.5, "l2": 1e-4}
+        common = {
+            "dim": 64,
+            "layers": 2,
+            "item_layers": 1,
+            "neighbours": 10,
+            "skip": 0.7,
+            "temperature": 0.5,
+            "l2": 1e-4,
+        }
         common |= {"contrast_weight": 0.03, "lr": 5e-4, "batch_size": 1024}
         return {name: dict(common) for name in ("Clothing", "Sports", "Baby")}
 
@@ -115,19 +100,19 @@ class MICRO(PlugIn):
             "MICRO": {},
         }
 
-    def adjacency(self, *, anew: bool) -> dict[str, Neighbours]:
+    def adjacency(self, *, anew: bool) -> dict[str, LearntGraph]:
         """Eq. 5: raw and learnt graph side by side, 2 k neighbours an item: modality -> [n, n]."""
         found = {}
-        for name, one in self.latent().items() if self.item_layers else ():
+        for name, one in self.mined().items() if self.item_layers else ():
             index, similarity = one.learnt(anew=anew)
             weight = [self.skip * one.weight, (1 - self.skip) * normalised(index, similarity)]
-            found[name] = Neighbours(torch.cat([one.index, index], 1), torch.cat(weight, 1))
+            found[name] = LearntGraph(torch.cat([one.index, index], 1), torch.cat(weight, 1))
         return found
 
     def views(self, graphs: dict[str, Any], items: Tensor | None = None) -> Tensor:
         """Eq. 6, h^m of ``items`` [b], or of all: [M, b, d]."""
         found, asked = [], None if self.item_layers else items  # without graphs no other item is needed
-        for name, one in self.latent().items():
+        for name, one in self.mined().items():
             h = one.transformed(asked) if self.inputs == "features" else self.network.table[self.data.n_users :]
             for _ in range(self.item_layers):
                 h = graphs[name] @ h
@@ -162,9 +147,9 @@ class MICRO(PlugIn):
         Args:
             items: [b], whose views they are; ``None``: all.
         """
-        b, parts = nearest.unit(fused), []
+        b, parts = unit(fused), []
         among_b = self.others(b)
-        for one, a in zip(self.latent().values(), map(nearest.unit, views)):
+        for one, a in zip(self.mined().values(), map(unit, views)):
             right = ((a * b).sum(1) - 1) / self.temperature  # [b]
             of_a, of_b = exp_sums(a, b, 1 / self.temperature)
             found = (of_a + self.others(a)).log() - right

@@ -1,6 +1,6 @@
 """MixGCF: harder negatives, mixed from many candidates and all hops."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +8,17 @@ from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
-from ..training.learner import Batch, Learner
+from ..training.learner import Batch, Recommender
 from .lightgcn import LightGCN
+from .losses import length
 from .ngcf import NGCF
 
 BACKBONES: dict[str, type[LightGCN] | type[NGCF]] = {"lightgcn": LightGCN, "ngcf": NGCF}
 
 
-class MixGCF(Learner):
+class MixGCF(Recommender):
     r"""MixGCF from `"MixGCF: An Improved Training Method for Graph Neural Network-based Recommender Systems"
     <https://doi.org/10.1145/3447548.3467408>`_: negatives for any graph model that scores with its layers.
 
@@ -38,10 +39,10 @@ class MixGCF(Learner):
         candidates: M, negatives drawn per purchase.
         mix_positive, mix_hops: switch the two parts off; without hop mixing the first candidate is used.
         mix_through: let gradients reach the positive through the mixed negative, as the official code does.
-        dim, layers, normalisation, start, start_scale, start_centre: of the backbone.
         l2: as in :class:`BPR`, of the layer-0 vectors only; counts the mixed negative at hop 0, as the official
             code does. NGCF's W are free, as there.
-        options: more options of the backbone, such as NGCF's ``message_dropout`` (the official code has none).
+        options: of the backbone: ``dim``, ``layers``, ``l2_reading``, ``start`` and others, see :class:`LightGCN` and
+            :class:`NGCF`, whose ``message_dropout`` the official code does not have.
     """
 
     def __init__(
@@ -49,32 +50,19 @@ class MixGCF(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        backbone: str = "lightgcn",
+        backbone: Literal["lightgcn", "ngcf"] = "lightgcn",
         candidates: int = 16,
         mix_positive: bool = True,
         mix_hops: bool = True,
         mix_through: bool = True,
-        dim: int = 64,
-        layers: int = 3,
         l2: float = 1e-4,
-        normalisation: str = "symmetric",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
         **options: Any,
     ) -> None:
-        super().__init__(data)
-        one_of("backbone", backbone, BACKBONES)
         if candidates < 1:
             raise InputError(f"candidates = {candidates}; draw at least one negative per purchase.")
-        options |= {"dim": dim, "layers": layers, "l2": l2, "normalisation": normalisation}
-        options |= {"start": start, "start_scale": start_scale, "start_centre": start_centre}
-        self.backbone, self.network = backbone, BACKBONES[backbone](data, features, **options)
-        self.dim, self.layers, self.l2, self.normalisation = dim, layers, l2, normalisation
-        self.start_scale, self.start_centre = start_scale, start_centre
-        self.candidates = self.negatives = candidates
+        super().__init__(data, negatives=candidates)
+        self.network, self.l2 = BACKBONES[backbone](data, features, l2=l2, **options), l2
         self.mix_positive, self.mix_hops, self.mix_through = mix_positive, mix_hops, mix_through
-        self.draws_by_item = getattr(self.network, "draws_by_item", False)
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -83,12 +71,12 @@ class MixGCF(Learner):
         common = {"backbone": "lightgcn", "dim": 64, "layers": 3, "l2": 1e-4, "lr": 1e-3, "batch_size": 2048}
         return {name: common | {"candidates": m} for name, m in (("Alibaba", 32), ("Yelp2018", 64), ("Amazon", 16))}
 
-    def describe(self) -> dict[str, Any]:
-        return self.network.describe() | super().describe()
+    @classmethod
+    def options(cls, **chosen: Any) -> dict[str, Any]:
+        return BACKBONES[chosen.get("backbone", "lightgcn")].options() | super().options(**chosen)
 
     def embed(self) -> Embeddings:
-        vectors = self.network.embed()
-        return Embeddings(vectors.users, vectors.items, self.describe())
+        return self.network.embed()
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         hops = self.network.hops()  # (L+1) x [n_users + n_items, d]
@@ -98,8 +86,8 @@ class MixGCF(Learner):
         hardest = self.hardest(hops, user, candidates)  # [L+1, b]
         negative = self.mixed(positive, torch.stack([F.embedding(row, hop) for row, hop in zip(hardest, hops)]))
         margin = (self.pooled(user) * (self.pooled(positive) - self.pooled(negative))).sum(1)  # [b]
-        length = user[0].pow(2).sum() + positive[0].pow(2).sum() + negative[0].pow(2).sum()
-        return {"bpr": F.softplus(-margin).mean(), "l2": self.l2 * 0.5 * length / len(batch.users)}
+        l2 = length(self.l2, user[0], positive[0], negative[0], reading=self.network.l2_reading)
+        return {"bpr": F.softplus(-margin).mean(), "l2": l2}
 
     def pooled(self, hops: Tensor) -> Tensor:
         """What scores: [L+1, b, d] -> [b, d], or [b, (L+1) d] where the backbone concatenates."""

@@ -1,27 +1,26 @@
 """MMGCL: two disturbed views of every modality's graph, contrasted with negatives that are hard to tell apart."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import Graph
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit
-from ..training.learner import Batch, xavier
-from .latent import NOT_OPTIONS
+from ..training.learner import Batch
+from ..training.start import xavier
 from .losses import bpr, once
-from .modal import ModalGCN
+from .modality_gcn import ModalityGCN
 
 
-class MMGCL(ModalGCN):
+class MMGCL(ModalityGCN):
     r"""MMGCL from `"Multi-modal Graph Contrastive Learning for Micro-video Recommendation"
-    <https://doi.org/10.1145/3477495.3532027>`_, on the encoder of :class:`ModalGCN`, which is the official code's.
+    <https://doi.org/10.1145/3477495.3532027>`_, on the encoder of :class:`ModalityGCN`, which is the official code's.
 
     Two views of the users and items, as its text was understood (the official code masks by dropping the nodes of
     one modality's graph): modality masking replaces what goes into one modality's graph, drawn with
@@ -39,7 +38,6 @@ class MMGCL(ModalGCN):
     Args:
         data: a split dataset.
         features: vectors of items.
-        dim, layers, normalisation, unit_features: see :class:`ModalGCN`.
         contrast: ``"views"`` (the paper), or ``"official"``, what the official code computes: users find their
             items within the dropped view, counted twice. Its masked view is never compared (the second pair of
             logits repeats the first) and its challenging negatives are left out of the sum.
@@ -50,48 +48,30 @@ class MMGCL(ModalGCN):
         odds: p_m in the modalities' order, such as ``"0.4+0.6"``; ``None``: all alike.
         repeats: count a user or an item in a contrast as often as a batch has it, which makes its copies
             negatives of each other; ``contrast="official"`` always does.
-        l2: half the squares of all parameters, once a batch, as Adam's weight decay of the official code.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: of the ID vectors, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``layers``, ``l2``, ``start``, ``modalities`` and others, see :class:`ModalityGCN`.
     """
 
     noise: Tensor
     reverse: Tensor
-    draws_by_item = True
-    redrawn = ("noise",)
 
     def __init__(
         self,
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
-        layers: int = 3,
-        normalisation: str = "symmetric",
-        unit_features: bool = True,
-        contrast: str = "views",
+        contrast: Literal["views", "official"] = "views",
         challenging: bool = True,
         ssl_weight: float = 0.4,
         temperature: float = 0.2,
         edge_dropout: float = 0.05,
-        edges: str = "each",
+        edges: Literal["each", "shared"] = "each",
         odds: str | None = None,
         repeats: bool = False,
-        l2: float = 1e-4,
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        **shared: Any,
     ) -> None:
-        options = {name: value for name, value in locals().items() if name not in NOT_OPTIONS}
-        one_of("contrast", contrast, ("views", "official"))
-        one_of("edges", edges, ("each", "shared"))
         if not 0 <= edge_dropout < 1 or temperature <= 0:
             raise InputError(f"edge_dropout={edge_dropout}, temperature={temperature}: need 0 <= rho < 1 and tau > 0.")
-        super().__init__(data, features, options)
+        super().__init__(data, features, **shared)
         self.contrast, self.challenging, self.repeats = contrast, challenging, repeats
         self.ssl_weight, self.temperature = ssl_weight, temperature
         self.edge_dropout, self.edges, self.odds = edge_dropout, edges, odds

@@ -1,7 +1,7 @@
 """MMGCN: a graph convolution of its own for each modality, tied together by the ID vectors."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,16 +10,16 @@ from torch_geometric.utils import scatter
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import bipartite
-from ..training.learner import Batch, Learner, xavier
-from .content import Projection, contents
-from .losses import LENGTHS, bpr, length
-from .start import start_table
+from ..training.learner import Batch
+from ..training.start import xavier
+from .losses import Reading, bpr, length
+from .modalities import ContentRecommender, Projection
 
 
-class MMGCN(Learner):
+class MMGCN(ContentRecommender):
     r"""MMGCN from `"MMGCN: Multi-modal Graph Convolution Network for Personalized Recommendation of Micro-video"
     <https://doi.org/10.1145/3343031.3351034>`_, section 2.
 
@@ -47,8 +47,7 @@ class MMGCN(Learner):
         square: W_1 as wide as what it reads, as in all public code; otherwise d.
         l2: lambda, of the batch's ID vectors and preferences.
         l2_reading: see ``losses.length``; public code has ``"mean"``.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: of the ID vectors, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`.
     """
 
     def __init__(
@@ -56,44 +55,27 @@ class MMGCN(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         content_dim: int = 64,
         layers: int = 2,
-        aggregation: str = "mean",
-        combination: str = "sum",
-        fusion: str = "sum",
+        aggregation: Literal["mean", "max"] = "mean",
+        combination: Literal["sum", "concat"] = "sum",
+        fusion: Literal["sum", "mean"] = "sum",
         bias: bool = False,
         unit_inputs: bool = False,
         frozen_ids: bool = False,
         square: bool = False,
         l2: float = 1e-4,
-        l2_reading: str = "squared",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        l2_reading: Reading = "squared",
+        **shared: Any,
     ) -> None:
-        one_of("aggregation", aggregation, ("mean", "max"))
-        one_of("combination", combination, ("sum", "concat"))
-        one_of("fusion", fusion, ("sum", "mean"))
-        one_of("l2_reading", l2_reading, LENGTHS)
         if layers < 1:
             raise InputError(f"layers = {layers}; MMGCN needs at least one.")
-        super().__init__(data)
-        self.dim, self.content_dim, self.layers, self.bias = dim, content_dim, layers, bias
-        self.aggregation, self.combination, self.fusion = aggregation, combination, fusion
-        self.unit_inputs, self.frozen_ids, self.square = unit_inputs, frozen_ids, square
+        super().__init__(data, features, **shared)
+        self.aggregation, self.fusion = aggregation, fusion
+        self.unit_inputs, self.frozen_ids, dim = unit_inputs, frozen_ids, self.dim
         self.l2, self.l2_reading = l2, l2_reading
-        self.modalities, self.missing, self.learn_features = modalities, missing, learn_features
-        self.precision, self.start_scale, self.start_centre = precision, start_scale, start_centre
-        self.content = contents(
-            "MMGCN", features, modalities, missing=missing, learn=learn_features, precision=precision
-        )
         self.graph = bipartite(data, normalisation="row")
-        self._hold("table", start_table(data, dim, start, scale=start_scale, centre=start_centre))
+        self._hold("table", self.id_vectors())
         self.project, self.hops = nn.ModuleDict(), nn.ModuleDict()
         for name, one in self.content.items():
             width = content_dim or one().shape[1]
@@ -107,7 +89,7 @@ class MMGCN(Learner):
     def _hold(self, name: str, values: Tensor) -> None:
         """Keep a table: as a parameter, or as a buffer that is saved with the model."""
         if self.frozen_ids:
-            self.register_buffer(name, values)
+            self.register_buffer(name, values.detach())
         else:
             self.register_parameter(name, nn.Parameter(values))
 
@@ -119,8 +101,7 @@ class MMGCN(Learner):
         return {"Kwai": common, "TikTok": dict(common), "MovieLens": common | {"lr": 1e-4, "l2": 1e-4}}
 
     def embed(self) -> Embeddings:
-        users, items = self.final().split([self.data.n_users, self.data.n_items])
-        return Embeddings(users, items, self.describe())
+        return Embeddings(*self.split(self.final()))
 
     def final(self, rows: Tensor | None = None) -> Tensor:
         """Eq. 9 for ``rows`` [r] or all, users before items: [r, d] or [n_users + n_items, d]."""
@@ -144,8 +125,7 @@ class MMGCN(Learner):
         return scatter(F.embedding(self.graph.col, x), self.graph.row, dim_size=self.graph.n_rows, reduce="max")
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        items = torch.stack([batch.positives, batch.negatives[:, 0]]) + self.data.n_users
-        rows = torch.cat([batch.users.unsqueeze(0), items])  # [3, b]
+        rows = self.rows(batch)  # [3, b]
         once, place = rows.unique(return_inverse=True)
         terms = {"bpr": bpr(*F.embedding(place, self.final(once)))}
         if not self.frozen_ids:

@@ -1,15 +1,14 @@
 """NGCF: propagation over purchases with learnt transformations and products of neighbours."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import Graph, bipartite
 from ..training.learner import Batch
@@ -34,8 +33,7 @@ class NGCF(BPR):
     Args:
         data: a split dataset.
         features: not used.
-        dim: d, the width of every layer; scoring vectors are (L + 1) d wide.
-        layers: L.
+        layers: L, each d wide; scoring vectors are (L + 1) d wide.
         l2: lambda; the squares of a batch's rows and of all W are halved, summed and divided by its size.
         message_dropout: share of the messages between neighbours dropped (eq. 6), anew in each layer; a node's
             message to itself is kept, and what is left is scaled up to the same expectation.
@@ -51,7 +49,7 @@ class NGCF(BPR):
         unit_outputs: score with layers of length 1; the next layer still reads them as they are.
         pool: ``"concat"`` (eq. 9), or the ``"mean"`` of all layers, d wide.
         l2_on: ``"parameters"`` (eq. 11), or a batch's ``"final"`` scoring vectors (official code).
-        start, start_scale, start_centre: see ``recommenders.start.start_table``.
+        shared: ``dim``, ``l2_reading``, ``start`` and others, see :class:`BPR`.
     """
 
     def __init__(
@@ -59,39 +57,27 @@ class NGCF(BPR):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         layers: int = 3,
         l2: float = 1e-5,
         message_dropout: float = 0.1,
         node_dropout: float = 0.0,
-        dropout_of: str = "messages",
-        activation: str = "joint",
+        dropout_of: Literal["messages", "elements"] = "messages",
+        activation: Literal["joint", "separate"] = "joint",
         slope: float = 0.2,
-        self_messages: str = "message",
+        self_messages: Literal["message", "matrix", "none"] = "message",
         normalisation: str = "symmetric",
         bias: bool = False,
         unit_outputs: bool = False,
-        pool: str = "concat",
-        l2_on: str = "parameters",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        pool: Literal["concat", "mean"] = "concat",
+        l2_on: Literal["parameters", "final"] = "parameters",
+        **shared: Any,
     ) -> None:
-        one_of("dropout_of", dropout_of, ("messages", "elements"))
-        one_of("activation", activation, ("joint", "separate"))
-        one_of("self_messages", self_messages, ("message", "matrix", "none"))
-        one_of("pool", pool, ("concat", "mean"))
-        one_of("l2_on", l2_on, ("parameters", "final"))
         if not (0 <= message_dropout < 1 and 0 <= node_dropout < 1):
             raise InputError(f"message_dropout={message_dropout}, node_dropout={node_dropout}: need >= 0 and < 1.")
-        super().__init__(
-            data, features, dim=dim, l2=l2, start=start, start_scale=start_scale, start_centre=start_centre
-        )
+        super().__init__(data, features, l2=l2, **shared)
         self.layers, self.activation, self.slope, self.self_messages = layers, activation, slope, self_messages
         self.message_dropout, self.node_dropout, self.dropout_of = message_dropout, node_dropout, dropout_of
-        self.normalisation, self.bias, self.unit_outputs = normalisation, bias, unit_outputs
-        self.pool, self.l2_on = pool, l2_on
-        self.draws_by_item = message_dropout > 0 or node_dropout > 0
+        self.unit_outputs, self.pool, self.l2_on, dim = unit_outputs, pool, l2_on, self.dim
         self.graph = bipartite(data, normalisation=normalisation, self_loops=self_messages == "matrix")
         self.w1, self.w2 = (nn.ModuleList(nn.Linear(dim, dim, bias) for _ in range(layers)) for _ in range(2))
         for linear in [*self.w1, *self.w2]:
@@ -107,7 +93,7 @@ class NGCF(BPR):
         final, ego = self.gathered(self.rows(batch))  # [3, b, (L+1) d], [3, b, d]
         weights = [linear.weight for linear in [*self.w1, *self.w2]]
         held = [*final] if self.l2_on == "final" else [*ego, *weights]
-        return {"bpr": bpr(*final), "l2": length(self.l2, *held)}
+        return {"bpr": bpr(*final), "l2": length(self.l2, *held, reading=self.l2_reading)}
 
     def propagated(self) -> Tensor:
         return self.pooled(self.hops(drop=False))  # [n_users + n_items, (L+1) d]

@@ -7,10 +7,10 @@ from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError
 from ..core.features import Features
-from ..training.learner import Batch, Learner
+from ..training.learner import Batch, Recommender
 
 
-class Popularity(Learner):
+class Popularity(Recommender):
     """Ranks items by how often they were bought in the training part; the least that a recommender must beat.
 
     Args:
@@ -25,7 +25,7 @@ class Popularity(Learner):
     def embed(self) -> Embeddings:
         """A single dimension: 1 for users, the count for items."""
         counts: Tensor = self.counts  # type: ignore[assignment]
-        return Embeddings(torch.ones(self.data.n_users, 1, device=counts.device), counts.unsqueeze(1), self.describe())
+        return Embeddings(torch.ones(self.data.n_users, 1, device=counts.device), counts.unsqueeze(1))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         raise InputError("Popularity is not trained; evaluate it as it is.")

@@ -1,27 +1,25 @@
 """SLMRec: an encoder per modality, taught by contrasts between modalities or between disturbed views."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
 from ..core.features import Features
 from ..kernels.contrast import info_nce
 from ..training.learner import Batch
-from .latent import NOT_OPTIONS
 from .losses import bpr, once
-from .modal import ModalGCN
+from .modality_gcn import ModalityGCN
 
 TASKS = ("FAC", "FD", "FM")
 
 
-class SLMRec(ModalGCN):
+class SLMRec(ModalityGCN):
     r"""SLMRec from `"Self-supervised Learning for Multimedia Recommendation"
-    <https://doi.org/10.1109/TMM.2022.3187556>`_, on the encoder of :class:`ModalGCN`.
+    <https://doi.org/10.1109/TMM.2022.3187556>`_, on the encoder of :class:`ModalityGCN`.
 
     The main loss lets each user of a batch find the item bought, among the items of the batch:
 
@@ -41,7 +39,6 @@ class SLMRec(ModalGCN):
     Args:
         data: a split dataset.
         features: vectors of items.
-        dim, layers, normalisation, unit_features: see :class:`ModalGCN`.
         main: ``"infonce"``, or ``"bpr"`` of inner products with one sampled item.
         temperature: tau of the main loss.
         tasks: ``"FAC"``, ``"FD"``, ``"FM"``, several joined by ``+``, or ``"none"``. FD+FM disturb the same two views.
@@ -53,9 +50,7 @@ class SLMRec(ModalGCN):
         sides: whose views FD and FM contrast: ``"items"`` (abstract) or ``"both"`` (official code).
         repeats: count an item in a contrast as often as a batch has it, which makes its copies negatives of each
             other (official code). The main loss always does.
-        l2: half the squares of all parameters, once a batch, as Adam's weight decay of the official code.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: of the ID vectors, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``layers``, ``l2``, ``start``, ``modalities`` and others, see :class:`ModalityGCN`.
     """
 
     def __init__(
@@ -63,50 +58,36 @@ class SLMRec(ModalGCN):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
-        layers: int = 3,
-        normalisation: str = "symmetric",
-        unit_features: bool = True,
-        main: str = "infonce",
+        main: Literal["infonce", "bpr"] = "infonce",
         temperature: float = 0.2,
         tasks: str = "FAC",
         ssl_weight: float = 0.1,
         ssl_temperature: float = 0.2,
         fac_cosine: bool = True,
         dropout: float = 0.3,
-        dropout_of: str = "features",
-        sides: str = "items",
+        dropout_of: Literal["features", "layers"] = "features",
+        sides: Literal["items", "both"] = "items",
         repeats: bool = False,
-        l2: float = 1e-4,
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        **shared: Any,
     ) -> None:
-        options = {name: value for name, value in locals().items() if name not in NOT_OPTIONS}
-        one_of("main", main, ("infonce", "bpr"))
-        one_of("dropout_of", dropout_of, ("features", "layers"))
-        one_of("sides", sides, ("items", "both"))
         chosen = [] if tasks == "none" else tasks.split("+")
         for task in chosen:
             one_of("task", task, TASKS)
         if not 0 <= dropout < 1 or min(temperature, ssl_temperature) <= 0:
             given = f"dropout={dropout}, temperature={temperature}, ssl_temperature={ssl_temperature}"
             raise InputError(f"{given}: need 0 <= dropout < 1 and temperatures above 0.")
-        super().__init__(data, features, options)
+        super().__init__(data, features, **shared)
         self.main, self.temperature, self.tasks, self.chosen = main, temperature, tasks, chosen
         self.ssl_weight, self.ssl_temperature, self.fac_cosine = ssl_weight, ssl_temperature, fac_cosine
         self.dropout, self.dropout_of, self.sides, self.repeats = dropout, dropout_of, sides, repeats
-        self.draws_by_item = "FD" in chosen
         if "FAC" in chosen:
             self.order = sorted(self.content, key=lambda name: name == "text")  # fine ones first
-            half = max(1, dim // 2) if len(self.order) > 1 else dim
-            widths = [dim] * (len(self.order) - 1) + [half]
-            self.common = nn.ModuleList(nn.Linear(dim, width) for width in widths)  # g
-            self.own = nn.ModuleDict({name: nn.Linear(dim, width) for name, width in zip(self.order, widths)})  # g'
+            half = max(1, self.dim // 2) if len(self.order) > 1 else self.dim
+            widths = [self.dim] * (len(self.order) - 1) + [half]
+            self.common = nn.ModuleList(nn.Linear(self.dim, width) for width in widths)  # g
+            self.own = nn.ModuleDict(
+                {name: nn.Linear(self.dim, width) for name, width in zip(self.order, widths)}
+            )  # g'
             for layer in (*self.common, *self.own.values()):
                 nn.init.xavier_uniform_(layer.weight)
 

@@ -1,6 +1,6 @@
 """VBPR: matrix factorisation with a second set of factors that reads the items' content."""
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,15 +8,14 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import one_of
 from ..core.features import Features
-from ..training.learner import Batch, Learner, xavier
-from .content import Projection, contents
-from .losses import bpr, length
-from .start import start_table
+from ..training.learner import Batch
+from ..training.start import xavier
+from .losses import Reading, bpr, length
+from .modalities import ContentRecommender, Projection
 
 
-class VBPR(Learner):
+class VBPR(ContentRecommender):
     r"""VBPR from `"VBPR: Visual Bayesian Personalized Ranking from Implicit Feedback"
     <https://arxiv.org/abs/1510.01784>`_.
 
@@ -47,8 +46,7 @@ class VBPR(Learner):
         l2_on: ``"parameters"`` (the paper) or the ``"final"`` vectors of a batch, E f_i among them (the usual
             toolbox).
         l2_reading: ``"squared"``, or ``"norm"`` as the usual toolbox has it, see ``losses.length``.
-        modalities, missing, learn_features, precision: see ``recommenders.content.contents``.
-        start, start_scale, start_centre: of gamma, see ``recommenders.start.start_table``.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`.
     """
 
     def __init__(
@@ -56,32 +54,18 @@ class VBPR(Learner):
         data: Dataset,
         features: Features | None = None,
         *,
-        dim: int = 64,
         content_dim: int = 64,
         l2: float = 1e-4,
         l2_content: float = 0.0,
         biases: bool = True,
-        l2_on: str = "parameters",
-        l2_reading: str = "squared",
-        modalities: str | None = None,
-        missing: str = "mean",
-        learn_features: bool = False,
-        precision: str = "float32",
-        start: Embeddings | None = None,
-        start_scale: str = "keep",
-        start_centre: bool = False,
+        l2_on: Literal["parameters", "final"] = "parameters",
+        l2_reading: Reading = "squared",
+        **shared: Any,
     ) -> None:
-        one_of("l2_on", l2_on, ("parameters", "final"))
-        super().__init__(data)
-        self.dim, self.content_dim, self.biases = dim, content_dim, biases
+        super().__init__(data, features, **shared)
+        self.biases = biases
         self.l2, self.l2_content, self.l2_on, self.l2_reading = l2, l2_content, l2_on, l2_reading
-        self.modalities, self.missing = modalities, missing
-        self.learn_features, self.precision = learn_features, precision
-        self.start_scale, self.start_centre = start_scale, start_centre
-        self.content = contents(
-            "VBPR", features, modalities, missing=missing, learn=learn_features, precision=precision
-        )
-        self.table = nn.Parameter(start_table(data, dim, start, scale=start_scale, centre=start_centre))  # gamma
+        self.table = self.id_vectors()  # gamma
         self.theta = nn.Parameter(xavier(data.n_users, content_dim))
         self.item_bias = nn.Parameter(torch.zeros(data.n_items, 1)) if biases else None
         self.project = nn.ModuleDict(  # E; with biases, beta' is its last row
@@ -98,9 +82,9 @@ class VBPR(Learner):
         return amazon | {"Tradesy": common | {"l2": 0.1}}
 
     def embed(self) -> Embeddings:
-        gamma_user, gamma_item = self.table.split([self.data.n_users, self.data.n_items])
+        gamma_user, gamma_item = self.split(self.table)
         users = self.users(gamma_user, self.theta)
-        return Embeddings(users, self.items(gamma_item, self.projected(), self.item_bias), self.describe())
+        return Embeddings(users, self.items(gamma_item, self.projected(), self.item_bias))
 
     def users(self, gamma: Tensor, theta: Tensor) -> Tensor:
         """gamma_u [b, K], theta_u [b, D] -> [b, K + D (+ 1)]."""

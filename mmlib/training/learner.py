@@ -12,9 +12,12 @@ from torch import Tensor, nn
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError
+from ..core.features import Features
 from ..core.graph import Graph
+from ..core.neighbours import Search
 from ..kernels import sample
 from .arguments import Arguments, options_of, recorded
+from .start import xavier  # noqa: F401
 
 
 @dataclass(frozen=True)
@@ -90,9 +93,21 @@ class Recommender(nn.Module):
             yield Batch(users, positives, sample.uniform(self.seen, users, self.negatives, generator=generator))
 
     @classmethod
-    def options(cls) -> dict[str, Any]:
-        """Every option by name with its default, inherited ones that the constructor hands on among them."""
-        return {name: default for name, default in options_of(cls).items() if name not in ("start", "negatives")}
+    def options(cls, **chosen: Any) -> dict[str, Any]:
+        """Every option by name with its default, inherited ones that the constructor hands on among them.
+
+        Args:
+            chosen: options that decide what others there are, such as a backbone.
+        """
+        return options_of(cls)
+
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        """The long searches that the constructor makes with these arguments, by name.
+
+        Their results may be made before, kept, and given to it as ``neighbour_lists``.
+        """
+        return {}
 
     def describe(self) -> dict[str, Any]:
         """The model's name and every argument of its constructor, plain or as a hash of its content; stored with runs.
@@ -148,11 +163,6 @@ def _moves(value: Any) -> bool:
     if isinstance(value, dict):
         return bool(value) and all(isinstance(one, Graph | sample.Seen) for one in value.values())
     return isinstance(value, Graph | sample.Seen)
-
-
-def xavier(n: int, d: int) -> Tensor:
-    """A table [n, d] from Xavier's uniform distribution (Glorot and Bengio 2010): variance 2 / (n + d)."""
-    return nn.init.xavier_uniform_(torch.empty(n, d))
 
 
 Learner = Recommender

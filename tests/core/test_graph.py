@@ -119,3 +119,13 @@ def test_nearest_neighbours_follow_cosine() -> None:
 def test_unknown_choice_names_the_closest() -> None:
     with pytest.raises(InputError, match='Did you mean "symmetric"'):
         some_graph(3, 3, 4).normalised("symetric")
+
+
+def test_the_order_leads_to_the_transpose() -> None:
+    row, col = torch.tensor([3, 0, 0, 2, 3, 3]), torch.tensor([1, 4, 0, 1, 0, 2])
+    graph = Graph.from_edges(row, col, torch.arange(1.0, 7), 4, 5)  # row 1 and column 3 are empty
+    transpose, order = graph.transposed()
+    assert (transpose.n_rows, transpose.n_cols) == (5, 4)
+    torch.testing.assert_close(transpose.csr.to_dense(), graph.csr.to_dense().T)
+    assert torch.equal(graph.weight[order], transpose.weight)
+    assert torch.equal(graph.row[order], transpose.col)

@@ -61,7 +61,7 @@ def naive_views(model: AlignRec, x: torch.Tensor) -> tuple[torch.Tensor, torch.T
     rows = []
     for i in range(ITEMS):  # eq. 5
         hidden = first.weight.detach() @ x[i] + first.bias.detach()
-        if model.activation == "relu":
+        if model.describe()["activation"] == "relu":
             hidden = hidden.clamp(min=0)
         rows.append(table[USERS + i] / (1 + torch.exp(-(last.weight.detach() @ hidden + last.bias.detach()))))
     items = torch.stack(rows)
@@ -131,7 +131,7 @@ def naive_loss(model: AlignRec, x: torch.Tensor) -> dict[str, float]:
 )
 def test_vectors_and_loss_follow_the_equations(options) -> None:
     model, x = build(**options), h_enc()
-    if model.learn_features:  # the parameters were drawn anew, the graph was not
+    if model.describe()["learn_features"]:  # the parameters were drawn anew, the graph was not
         model.content["fused"].vectors.data = x.clone()
     vectors = model.embed()
     torch.testing.assert_close(torch.cat([vectors.users, vectors.items]), naive_final(model, x), atol=1e-5, rtol=1e-4)
@@ -184,7 +184,7 @@ def test_half_precision_is_near_and_a_start_is_taken() -> None:
 
 
 def test_wrong_options_are_refused_and_the_paper_s_are_not() -> None:
-    with pytest.raises(InputError, match="AlignRec reads pictures and words"):
+    with pytest.raises(InputError, match="AlignRec reads image and text"):
         AlignRec(ten_nodes())
     with pytest.raises(InputError, match="fuser"):
         build(fuser="gate")

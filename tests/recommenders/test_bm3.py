@@ -139,5 +139,5 @@ def test_options_of_the_start_and_of_the_paper() -> None:
         build(dropout=1.0)
     with pytest.raises(InputError, match="l2_on"):
         build(l2_on="final")
-    with pytest.raises(InputError, match="BM3 reads pictures and words"):
+    with pytest.raises(InputError, match="BM3 reads image and text"):
         BM3(ten_nodes())

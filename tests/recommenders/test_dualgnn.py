@@ -45,7 +45,7 @@ def by_hand(model: DualGNN, content: Features) -> tuple[torch.Tensor, torch.Tens
         mapping, items = model.project[name], []
         for i in range(6):
             x = content.filled(name)[i]
-            layers = [mapping[0], mapping[2]] if model.hidden else [mapping]
+            layers = [mapping[0], mapping[2]] if model.describe()["hidden"] else [mapping]
             for place, layer in enumerate(layers):
                 x = layer.weight.detach() @ (F.leaky_relu(x) if place else x) + layer.bias.detach()
             items.append(x)
@@ -79,7 +79,7 @@ def by_hand(model: DualGNN, content: Features) -> tuple[torch.Tensor, torch.Tens
         heard = []
         for u in range(4):
             others = near(u, model.neighbours)
-            weights = [math.exp(n) if model.user_weight == "softmax" else 1.0 for _, n in others]
+            weights = [math.exp(n) if model.describe()["user_weight"] == "softmax" else 1.0 for _, n in others]
             said = [w / sum(weights) * fused[v] for w, (v, _) in zip(weights, others)]
             heard.append(fused[u] + sum(said, torch.zeros(3)))
         fused = heard
@@ -142,7 +142,7 @@ def test_preferences_may_start_from_vectors_and_features_be_learnt(tiny, content
 
 
 def test_wrong_options_are_refused(tiny, content) -> None:
-    with pytest.raises(InputError, match="DualGNN reads pictures and words"):
+    with pytest.raises(InputError, match="DualGNN reads image and text"):
         DualGNN(tiny)
     for wrong in ({"construction": "weighted_sum"}, {"attention": "none"}, {"user_weight": "count"}):
         with pytest.raises(InputError, match=next(iter(wrong))):

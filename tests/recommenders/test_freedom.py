@@ -10,7 +10,8 @@ from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
 from mmlib.core.graph import nearest_neighbours
 from mmlib.recommenders import FREEDOM
-from mmlib.recommenders.content import by_row_sums, contents, similar_items
+from mmlib.recommenders.item_graphs import by_row_sums, item_searches, similar_items
+from mmlib.recommenders.modalities import contents
 
 from .naive import (
     BATCH,
@@ -37,7 +38,7 @@ def build(**options) -> FREEDOM:
 def naive_vectors(model: FREEDOM, share: dict[str, float], pairs: list[tuple[int, int]]) -> torch.Tensor:
     """h of all ten nodes."""
     table = model.table.detach()
-    similar = sum(share[name] * item_matrix(name, model.neighbours, model.edge_weight) for name in share)
+    similar = sum(share[name] * item_matrix(name, model.neighbours, model.describe()["edge_weight"]) for name in share)
     items = table[USERS:]
     for _ in range(model.item_layers):
         items = similar @ items
@@ -122,17 +123,22 @@ def test_a_directed_graph_is_normalised_by_its_row_sums() -> None:
     torch.testing.assert_close(by_row_sums(graph).csr.to_dense(), scale.unsqueeze(1) * dense * scale)
 
 
+def graphs_of(features, weight: str):
+    searches = item_searches(contents("X", features, "image"), 2)
+    return similar_items({name: one.run() for name, one in searches.items()}, weight)
+
+
 def test_items_without_content_are_nobodys_neighbours() -> None:
     """Filled vectors are all alike: among them the nearest would be told by their ids."""
     features = content_of_ten()
     bare = replace(features, present=features.present | {"image": torch.tensor([True, True, False, False, True, True])})
     for weight in ("binary", "cosine"):
-        graph = similar_items(contents("X", bare, "image"), 2, weight=weight)["image"].csr.to_dense()
+        graph = graphs_of(bare, weight)["image"].csr.to_dense()
         assert graph[2].tolist() == graph[:, 2].tolist() == [0, 0, 1, 0, 0, 0]
         assert graph[3].tolist() == graph[:, 3].tolist() == [0, 0, 0, 1, 0, 0]
         assert ((graph[[0, 1, 4, 5]] > 0).sum(1) <= 2).all()
     empty = replace(features, present=features.present | {"image": torch.zeros(ITEMS, dtype=torch.bool)})
-    assert torch.equal(similar_items(contents("X", empty, "image"), 2)["image"].csr.to_dense(), torch.eye(ITEMS))
+    assert torch.equal(graphs_of(empty, "cosine")["image"].csr.to_dense(), torch.eye(ITEMS))
 
 
 def test_half_precision_is_near_and_learnt_features_learn() -> None:

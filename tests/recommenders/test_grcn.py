@@ -152,7 +152,7 @@ def test_ids_may_start_from_vectors_and_features_be_learnt(tiny, content) -> Non
 
 
 def test_wrong_options_are_refused(tiny, content) -> None:
-    with pytest.raises(InputError, match="GRCN reads pictures and words"):
+    with pytest.raises(InputError, match="GRCN reads image and text"):
         GRCN(tiny)
     for wrong in ({"pruning": True}, {"weighting": "confid"}, {"l2_reading": "l1"}):
         with pytest.raises(InputError, match=next(iter(wrong))):

@@ -12,7 +12,7 @@ from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
 from mmlib.core.features import Features
 from mmlib.recommenders import LATTICE
-from mmlib.recommenders.latent import PlugIn
+from mmlib.recommenders.plug_in import PlugIn
 from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
@@ -218,7 +218,7 @@ def test_learnt_features_are_parameters_and_frozen_ones_are_not(tiny, content) -
 
 
 def test_in_bfloat16_the_vectors_are_nearly_the_same(blocks, features) -> None:
-    full, half = (build(blocks, features, k=20, dim=8, precision=name) for name in ("float32", "bfloat16"))
+    full, half = (build(blocks, features, neighbours=20, dim=8, precision=name) for name in ("float32", "bfloat16"))
     half.load_state_dict(full.state_dict())
     torch.testing.assert_close(half.embed().items, full.embed().items, atol=0.05, rtol=0.05)
 
@@ -232,7 +232,7 @@ def test_item_vectors_may_start_from_others(tiny, content) -> None:
 def test_wrong_options_are_refused(tiny, content) -> None:
     for options, message in (
         ({"backbone": "gcn"}, "backbone"),
-        ({"k": 0}, "k = 0"),
+        ({"neighbours": 0}, "neighbours = 0"),
         ({"skip": 1.5}, "skip=1.5"),
         ({"item_layers": 0}, "item_layers=0"),
         ({"normalise": "rows"}, "normalise"),

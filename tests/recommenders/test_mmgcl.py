@@ -125,7 +125,7 @@ def test_odds_choose_what_is_masked() -> None:
 
 
 def test_wrong_options_are_refused_and_the_paper_s_are_not() -> None:
-    with pytest.raises(InputError, match="MMGCL reads pictures and words"):
+    with pytest.raises(InputError, match="MMGCL reads image and text"):
         MMGCL(ten_nodes())
     with pytest.raises(InputError, match="contrast"):
         build(contrast="view")

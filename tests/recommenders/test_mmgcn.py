@@ -40,7 +40,7 @@ def by_hand(model: MMGCN, content: Features) -> tuple[torch.Tensor, torch.Tensor
         for i in range(6):
             f = content.filled(name)[i]
             map_ = model.project[name]
-            x.append(map_.weight.detach() @ f + map_.bias.detach() if model.content_dim else f)
+            x.append(map_.weight.detach() @ f + map_.bias.detach() if model.describe()["content_dim"] else f)
         if model.unit_inputs:
             x = [vector / vector.norm() for vector in x]
         for hop in model.hops[name]:
@@ -52,7 +52,7 @@ def by_hand(model: MMGCN, content: Features) -> tuple[torch.Tensor, torch.Tensor
                 h = sum(given) / len(given) if model.aggregation == "mean" else torch.stack(given).amax(0)
                 h = F.leaky_relu(h)
                 own = F.leaky_relu(w2 @ x[node] + b2) + model.table.detach()[node]
-                if model.combination == "concat":
+                if model.describe()["combination"] == "concat":
                     after.append(F.leaky_relu(w3 @ torch.cat([h, own]) + b3))
                 else:
                     after.append(F.leaky_relu(w3 @ h + b3 + own))
@@ -136,7 +136,7 @@ def test_features_may_be_learnt_and_ids_started(tiny, content) -> None:
 
 
 def test_wrong_options_are_refused(tiny, content) -> None:
-    with pytest.raises(InputError, match="MMGCN reads pictures and words"):
+    with pytest.raises(InputError, match="MMGCN reads image and text"):
         MMGCN(tiny)
     for wrong in ({"combination": "False"}, {"aggregation": "add"}, {"fusion": "max"}, {"layers": 0}):
         with pytest.raises(InputError, match=next(iter(wrong))):

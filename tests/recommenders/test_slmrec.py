@@ -187,7 +187,7 @@ def test_features_stay_and_a_start_is_taken() -> None:
 
 
 def test_wrong_options_are_refused_and_the_paper_s_are_not() -> None:
-    with pytest.raises(InputError, match="SLMRec reads pictures and words"):
+    with pytest.raises(InputError, match="SLMRec reads image and text"):
         SLMRec(ten_nodes())
     with pytest.raises(InputError, match="task = 'FED'"):
         build(tasks="FAC+FED")

@@ -148,7 +148,7 @@ def test_the_id_factors_may_start_from_vectors(tiny, content) -> None:
 
 
 def test_wrong_options_are_refused(tiny, content) -> None:
-    with pytest.raises(InputError, match="VBPR reads pictures and words"):
+    with pytest.raises(InputError, match="VBPR reads image and text"):
         VBPR(tiny)
     with pytest.raises(InputError, match="l2_on"):
         VBPR(tiny, content, l2_on="all")

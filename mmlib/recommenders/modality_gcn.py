@@ -14,15 +14,10 @@ from ..core.embeddings import Embeddings
 from ..core.features import Features
 from ..core.graph import Graph, bipartite
 from ..kernels.neighbours import unit
-from ..training.learner import Batch, Learner
-from .content import contents, projections
-from .start import start_table
-
-SHARED = ["dim", "layers", "normalisation", "unit_features", "l2", "modalities", "missing", "learn_features"]
-SHARED += ["precision", "start_scale", "start_centre"]
+from .modalities import ContentRecommender, projections
 
 
-class ModalGCN(Learner):
+class ModalityGCN(ContentRecommender):
     r"""Users and items through the purchase graph, once with ID vectors and once with each modality's features.
 
     .. math::
@@ -34,44 +29,45 @@ class ModalGCN(Learner):
     Args:
         data: a split dataset.
         features: vectors of items.
-        options: by name, ``dim``, ``layers``, ``normalisation`` (of the graph, see ``graphs.Graph.normalised``),
-            ``unit_features`` (feature vectors at unit length), ``l2`` (half the squares of all parameters, once a
-            batch), those of ``content.contents``, and ``start``, ``start_scale``, ``start_centre`` (of the ID vectors).
-            There may be others.
+        layers: L.
+        normalisation: of the graph, see ``Graph.normalised``.
+        unit_features: feature vectors at unit length.
+        l2: half the squares of all parameters, once a batch, as Adam's weight decay of the official code.
+        shared: ``dim``, ``start`` (of the ID vectors), ``modalities`` and others, see :class:`ContentRecommender`.
     """
 
-    dim: int
-    layers: int
-    l2: float
-    normalisation: str
-    propagates_content = True  # an untrained one ranks better than chance
-
-    def __init__(self, data: Dataset, features: Features | None, options: dict[str, Any]) -> None:
-        super().__init__(data)
-        for name in SHARED:
-            setattr(self, name, options[name])
-        if options["unit_features"] and features is not None:
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        layers: int = 3,
+        normalisation: str = "symmetric",
+        unit_features: bool = True,
+        l2: float = 1e-4,
+        **shared: Any,
+    ) -> None:
+        if unit_features and features is not None:
             features = replace(features, item={name: unit(values) for name, values in features.item.items()})
-        read = {"missing": options["missing"], "learn": options["learn_features"], "precision": options["precision"]}
-        self.content = contents(type(self).__name__, features, options["modalities"], **read)
-        dim, scale, centre = self.dim, options["start_scale"], options["start_centre"]
-        self.table = nn.Parameter(start_table(data, dim, options["start"], scale=scale, centre=centre))
+        super().__init__(data, features, **shared)
+        self.layers, self.l2, self.normalisation, dim = layers, l2, normalisation, self.dim
+        self.table = self.id_vectors()
         self.project = projections(self.content, dim)  # W_m
         self.parts = 1 + len(self.content)  # K
         self.read_user, self.read_item = (nn.Linear(self.parts * dim, dim) for _ in range(2))  # W, c
         for name, weight in self.named_parameters():
             if name.endswith(".weight"):
                 nn.init.xavier_uniform_(weight)
-        self.graph = bipartite(data, normalisation=options["normalisation"])
+        self.graph = bipartite(data, normalisation=normalisation)
 
     def embed(self) -> Embeddings:
         states = self.graph.mean_of_layers(self.inputs().flatten(1), self.layers)  # [n, K d]
-        users, items = states.split([self.data.n_users, self.data.n_items])
-        return Embeddings(self.read_user(users), self.read_item(items), self.describe())
+        users, items = self.split(states)
+        return Embeddings(self.read_user(users), self.read_item(items))
 
     def inputs(self) -> Tensor:
         """What is propagated, U above each E_k: [n, K, d]."""
-        users, _ = self.table.split([self.data.n_users, self.data.n_items])
+        users, _ = self.split(self.table)
         content = [torch.cat([users, self.project[name](one())]) for name, one in self.content.items()]
         return torch.stack([self.table, *content], 1)
 
@@ -87,11 +83,6 @@ class ModalGCN(Learner):
     def items(self, states: Tensor) -> Tensor:
         """z_i: [b, K, d] -> [b, d]."""
         return self.read_item(states.flatten(-2))
-
-    def rows(self, batch: Batch) -> Tensor:
-        """Rows of ``inputs`` for users, positives and the first negatives: [3, b]."""
-        items = torch.stack([batch.positives, batch.negatives[:, 0]]) + self.data.n_users
-        return torch.cat([batch.users.unsqueeze(0), items])
 
     def squares(self) -> dict[str, Tensor]:
         """The L2 term, where there is one."""

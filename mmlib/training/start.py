@@ -1,22 +1,22 @@
-"""Where a recommender's ID vectors start: Xavier's random values, or what a pre-trainer learnt."""
+"""Where ID vectors start: Xavier's random values, or what a pre-trainer learnt."""
 
 import math
+from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
-from ..training.learner import xavier
 
-SCALES = ("keep", "xavier")
+Scale = Literal["keep", "xavier"]
 
 
 def start_table(
-    data: Dataset, dim: int, start: Embeddings | None = None, *, scale: str = "keep", centre: bool = False
-) -> Tensor:
-    """The layer-0 vectors of users and items, stacked: [n_users + n_items, dim].
+    data: Dataset, dim: int = 64, start: Embeddings | None = None, *, scale: Scale = "keep", centre: bool = False
+) -> nn.Parameter:
+    """The layer-0 vectors of users and items, users above items: [n_users + n_items, dim].
 
     Users and items are two tables: each is drawn, centred and scaled by itself.
 
@@ -31,19 +31,27 @@ def start_table(
     Raises:
         InputError: when the vectors do not fit the dataset or ``dim``.
     """
-    one_of("start_scale", scale, SCALES)
+    one_of("start_scale", scale, ("keep", "xavier"))
+    if dim < 1:
+        raise InputError(f"dim = {dim}: vectors need at least one number.")
     if start is None:
-        return torch.cat([xavier(data.n_users, dim), xavier(data.n_items, dim)])
+        return nn.Parameter(torch.cat([xavier(data.n_users, dim), xavier(data.n_items, dim)]))
     for name, table, n in (("users", start.users, data.n_users), ("items", start.items, data.n_items)):
         if table.shape != (n, dim):
             raise InputError(
                 f"The start has {name} of shape {tuple(table.shape)}, but {data.name} and dim={dim} need ({n}, {dim}). "
                 "Pre-train with the same dataset and dim."
             )
-    return torch.cat([_prepared(table.detach().cpu().float(), scale, centre) for table in (start.users, start.items)])
+    parts = [_prepared(table.detach().cpu().float(), scale, centre) for table in (start.users, start.items)]
+    return nn.Parameter(torch.cat(parts))
 
 
-def _prepared(table: Tensor, scale: str, centre: bool) -> Tensor:
+def xavier(n: int, d: int) -> Tensor:
+    """A table [n, d] from Xavier's uniform distribution (Glorot and Bengio 2010): variance 2 / (n + d)."""
+    return nn.init.xavier_uniform_(torch.empty(n, d))
+
+
+def _prepared(table: Tensor, scale: Scale, centre: bool) -> Tensor:
     if centre:
         table = table - table.mean(0)
     if scale == "xavier":

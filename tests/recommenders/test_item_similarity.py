@@ -65,7 +65,7 @@ def test_item_knn_on_content(blocks, features) -> None:
         near = np.argsort(-cosine[item])[:5]
         np.testing.assert_allclose(found[item, near], np.maximum(cosine[item, near], 0), rtol=1e-4, atol=1e-6)
     assert evaluate(model, k=[3])["recall@3"] > 0.9
-    with pytest.raises(InputError, match="reads pictures and words"):
+    with pytest.raises(InputError, match="reads image and text"):
         ItemKNN(blocks, on="content")
 
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from mmlib.core.errors import InputError
-from mmlib.recommenders.content import Projection, contents
 from mmlib.recommenders.losses import bpr, length
+from mmlib.recommenders.modalities import Projection, contents
 
 
 def test_all_modalities_or_those_named(features) -> None:
@@ -11,7 +11,7 @@ def test_all_modalities_or_those_named(features) -> None:
     assert list(contents("X", features, "image")) == ["image"]
     with pytest.raises(InputError, match=r"X: modality = 'pictures' is not known"):
         contents("X", features, "pictures")
-    with pytest.raises(InputError, match="X reads pictures and words"):
+    with pytest.raises(InputError, match="X reads image and text"):
         contents("X", None)
 
 

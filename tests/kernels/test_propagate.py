@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mmlib.core.graph import Graph
-from mmlib.recommenders.edges import dots, spread, transposed
+from mmlib.kernels.propagate import along_weighted, edge_products
 
 
 @pytest.fixture
@@ -13,23 +13,16 @@ def graph() -> Graph:
     return Graph.from_edges(row, col, torch.arange(1.0, 7), 4, 5)  # row 1 and column 3 are empty
 
 
-def test_the_order_leads_to_the_transpose(graph) -> None:
-    transpose, order = transposed(graph)
-    assert (transpose.n_rows, transpose.n_cols) == (5, 4)
-    torch.testing.assert_close(transpose.csr.to_dense(), graph.csr.to_dense().T)
-    assert torch.equal(graph.weight[order], transpose.weight)
-    assert torch.equal(graph.row[order], transpose.col)
-
-
-def test_dots_and_spread_are_those_of_dense_matrices(graph) -> None:
+def test_edge_products_and_weighted_sums_are_those_of_dense_matrices(graph) -> None:
     torch.manual_seed(0)
     a, b, x = torch.randn(4, 3), torch.randn(5, 3), torch.randn(5, 2)
     to_each, to_sum = torch.randn(6), torch.randn(4, 2)
     found = [one.clone().requires_grad_() for one in (a, b, x)]
     expected = [one.clone().requires_grad_() for one in (a, b, x)]
-    ways = (graph, *transposed(graph))
-    weight = dots(found[0], found[1], *ways)
-    y = spread(weight, found[2], *ways)
+    transpose, order = graph.transposed()
+    ways = (graph.csr, transpose.csr), order
+    weight = edge_products(found[0], found[1], *ways)
+    y = along_weighted(weight, found[2], *ways)
     all_dots = expected[0] @ expected[1].T
     dense = torch.zeros(4, 5).index_put((graph.row, graph.col), all_dots[graph.row, graph.col])
     torch.testing.assert_close(weight, all_dots[graph.row, graph.col])

@@ -1,24 +1,29 @@
-"""What recommenders that read pictures and words share: content vectors, their projection, their neighbours.
+"""What recommenders that read image and text share: the modalities' vectors and their projections.
 
 Letters: n = items, b = items of a batch, m = a modality, d_m = its width, d = width of the vectors that score.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
 from ..core.features import Features
-from ..core.graph import Graph, nearest_neighbours
+from ..core.neighbours import NeighbourLists, Search
 from ..kernels import matmul as dense
 from ..kernels.neighbours import unit
+from .ids import IDRecommender
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+Precision = Literal["float32", "bfloat16"]
+Missing = Literal["mean", "zero", "error"]
 
 
-class Content(nn.Module):
+class Modality(nn.Module):
     """One modality's vectors as a model reads them: frozen unless ``learn``.
 
     Args:
@@ -69,6 +74,42 @@ class Projection(nn.Linear):
         return dense.linear(x, self.weight.to(x.dtype), bias).float()
 
 
+class ContentRecommender(IDRecommender):
+    """A recommender that reads the items' modalities beside their ID vectors.
+
+    Args:
+        data: a split dataset.
+        features: vectors of items.
+        modalities: names joined by ``+``, such as ``"text+image"``; ``None``: see :func:`contents`.
+        missing: what an item without a modality gets, see ``Features.filled``.
+        learn_features: make the vectors parameters, as most public code does without saying so.
+        precision: ``"float32"`` or ``"bfloat16"``, see :class:`Modality`.
+        neighbour_lists: results of :meth:`searches`, by their names; those that are not given are searched here.
+        ids: ``dim``, ``start``, ``start_scale``, ``start_centre``, see :class:`IDRecommender`.
+    """
+
+    def __init__(
+        self,
+        data: Dataset,
+        features: Features | None = None,
+        *,
+        modalities: str | None = None,
+        missing: Missing = "mean",
+        learn_features: bool = False,
+        precision: Precision = "float32",
+        neighbour_lists: Mapping[str, NeighbourLists] | None = None,
+        **ids: Any,
+    ) -> None:
+        super().__init__(data, **ids)
+        reading: dict[str, Any] = {"missing": missing, "learn": learn_features, "precision": precision}
+        self.content = contents(type(self).__name__, features, modalities, **reading)
+        self.neighbour_lists = dict(neighbour_lists or {})
+
+    def lists_of(self, searches: Mapping[str, Search]) -> dict[str, NeighbourLists]:
+        """The lists that were given, and those of the other searches, which are made now."""
+        return {name: self.neighbour_lists.get(name) or one.run() for name, one in searches.items()}
+
+
 def contents(
     model: str,
     features: Features | None,
@@ -78,7 +119,7 @@ def contents(
     learn: bool = False,
     precision: str = "float32",
 ) -> nn.ModuleDict:
-    """The modalities that a model reads: modality -> :class:`Content`.
+    """The modalities that a model reads: modality -> :class:`Modality`.
 
     Args:
         model: its name, for the messages.
@@ -89,55 +130,20 @@ def contents(
         InputError: without features, or for a modality that they do not have.
     """
     if features is None or not features.item:
-        raise InputError(f"{model} reads pictures and words: give it features, such as mm.extract(data, encoder).")
+        raise InputError(f"{model} reads image and text: give it features, such as mm.extract(data, encoder).")
     names = [name for name in features.item if name != "fused"] or list(features.item)
     if modalities is not None:
         names = [name.strip() for name in modalities.split("+")]
     for name in names:
         one_of(f"{model}: modality", name, features.item)
-    made = {name: Content(features, name, missing=missing, learn=learn, precision=precision) for name in names}
+    made = {name: Modality(features, name, missing=missing, learn=learn, precision=precision) for name in names}
     return nn.ModuleDict(made)
-
-
-def similar_items(content: nn.ModuleDict, k: int, **options: object) -> dict[str, Graph]:
-    """The frozen item graphs of FREEDOM, MGCN and AlignRec: modality -> [n, n].
-
-    The nearest neighbours of each item, itself among the k, normalised ``by_row_sums``. An item without the modality
-    has itself alone: filled vectors are all alike, and would be each other's neighbours in the order of their ids.
-    """
-    graphs, options = {}, options | {"include_self": True, "normalisation": "none"}
-    for name, one in content.items():
-        assert isinstance(one, Content)
-        n, here, alone = len(one.present), one.present.nonzero().flatten(), (~one.present).nonzero().flatten()
-        if len(here) < 2:
-            here, alone = here[:0], torch.arange(n)
-        row, col, weight = alone, alone, torch.ones(len(alone))
-        if len(here):
-            vectors = one(here if len(alone) else None).detach().float()
-            found = nearest_neighbours(vectors, k, **options)  # type: ignore[arg-type]
-            row, col = torch.cat([here[found.row], row]), torch.cat([here[found.col], col])
-            weight = torch.cat([found.weight, weight])
-        about = {"graph": f"{k} nearest neighbours by {name}"}
-        graphs[name] = by_row_sums(Graph.from_edges(row, col, weight, n, n, about))
-    return graphs
 
 
 def projections(content: nn.ModuleDict, dim: int) -> nn.ModuleDict:
     """W x + b of every modality: modality -> :class:`Projection` from d_m to ``dim``."""
-    widths = {name: one.width for name, one in content.items() if isinstance(one, Content)}
+    widths = {name: one.width for name, one in content.items() if isinstance(one, Modality)}
     return nn.ModuleDict({name: Projection(width, dim) for name, width in widths.items()})
-
-
-def by_row_sums(graph: Graph) -> Graph:
-    """D^-1/2 S D^-1/2 with D_ii = sum_j S_ij on both sides, as LATTICE, MICRO (eq. 3), FREEDOM and MGCN write it.
-
-    ``Graph.normalised("symmetric")`` divides columns by their own sums, which for a directed graph are others. A node
-    whose row is empty gives nothing to any other.
-    """
-    total = torch.zeros(graph.n_rows, device=graph.weight.device).index_add_(0, graph.row, graph.weight.abs())
-    scale = total.pow(-0.5).masked_fill_(total == 0, 0)
-    weight = graph.weight * scale[graph.row] * scale[graph.col]
-    return replace(graph, weight=weight, about=graph.about | {"normalisation": "by row sums"})
 
 
 def unified(
@@ -157,7 +163,7 @@ def unified(
     if modalities is None and features is not None and "fused" in features.item:
         modalities = "fused"
     content = [
-        one for one in contents(model, features, modalities, missing=missing).values() if isinstance(one, Content)
+        one for one in contents(model, features, modalities, missing=missing).values() if isinstance(one, Modality)
     ]
     parts, present = [one() for one in content], torch.stack([one.present for one in content])
     if len(parts) > 1:

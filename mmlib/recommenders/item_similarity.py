@@ -8,10 +8,10 @@ from torch import Tensor
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..training.learner import Batch, Learner
+from ..training.learner import Batch, Recommender
 
 
-class Direct(Learner):
+class ItemSimilarity(Recommender):
     """score(u, i) = sum of S_ji over the items j that u bought; a subclass gives S.
 
     Args:
