@@ -5,8 +5,9 @@ an alignment step.
 """
 
 import math
+from collections.abc import Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from ..core.embeddings import Embeddings
 from ..core.errors import InputError
 from ..core.features import Features
 from ..core.graph import co_interaction
+from ..core.neighbours import NeighbourLists, Search, co_interactions
 from ..kernels.contrast import info_nce, pairwise_bce
 from ..training.learner import Batch, Recommender, xavier
 from .fusion import Reviews, Side, item_content
@@ -70,6 +72,7 @@ class MMCPR(Recommender):
         missing: what stands for a missing text, image or review: the ``"mean"`` of the present ones, ``"zero"``,
             or ``"mask"``: no attention; a user or item with nothing present falls back to the mean.
         negatives: sampled zeros per interaction.
+        neighbour_lists: results of :meth:`searches`; searched here when not given.
 
     Raises:
         InputError: for an unknown word, a lambda outside [0, 1], and modalities that the features do not hold.
@@ -95,23 +98,33 @@ class MMCPR(Recommender):
         normalisation: str = "one-sided",
         missing: Literal["mean", "zero", "mask"] = "mean",
         negatives: int = 1,
+        neighbour_lists: Mapping[str, NeighbourLists] | None = None,
     ) -> None:
         super().__init__(data, negatives=negatives)
         _check(modalities, features, cima_weight, temperature)
         self.modalities, self.cima_weight, self.temperature = modalities, cima_weight, temperature
         self.contrast, self.cima_items, self.aligned = contrast, cima_items, aligned
         graph = partial(co_interaction, data, neighbours=neighbours, weight=edge_weight, normalisation=normalisation)
-        self.user_graph, self.item_graph = (graph(side) if "G" in modalities else None for side in ("users", "items"))
+        lists, sides = neighbour_lists or {}, ("users", "items")
+        with_graph = "G" in modalities
+        self.user_graph, self.item_graph = (graph(one, lists=lists.get(one)) if with_graph else None for one in sides)
         reviewed = "R" in modalities and features.reviews is not None
         reviews = {"reviews": Reviews(features, aggregation, missing)} if reviewed else {}
         names = [NAMES[letter] for letter in "TV" if letter in modalities]
         content = item_content(features, names, missing, adapted=aligned == "adapted")
         tables = [xavier(n, graph_dim) for n in (data.n_users, data.n_items)]  # layer 0 of eq. 2
-        side = partial(Side, dim=dim, layers=layers, with_graph="G" in modalities, mask=missing == "mask")
+        side = partial(Side, dim=dim, layers=layers, with_graph=with_graph, mask=missing == "mask")
         self.user_side, self.item_side = side(reviews, tables[0]), side(content, tables[1])
         if contrast == "sigmoid" and cima_weight > 0:
             self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
             self.bias = nn.Parameter(torch.tensor(-10.0))  # where SigLIP starts
+
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        given = cls.in_force(**options)
+        if "G" not in given["modalities"]:
+            return {}
+        return {side: co_interactions(data, side, given["neighbours"]) for side in ("users", "items")}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Eq. 16: lambda L1 and (1 - lambda) L2, as ``cima`` and ``bce``."""

@@ -103,9 +103,9 @@ class AlignRec(ContentRecommender):
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.options() | options
+        given = cls.in_force(**options)
         read = unified("AlignRec", features, given["modalities"], given["combine"], missing=given["missing"])
-        return searches_of(read, given.pop("neighbours"), **given | {"modalities": None})
+        return searches_of(cls.__name__, read, given.pop("neighbours"), **given | {"modalities": None})
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:

@@ -90,7 +90,7 @@ class DualGNN(ContentRecommender):
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        return {"users": co_interactions(data, "users", (cls.options() | options)["neighbours"])}
+        return {"users": co_interactions(data, "users", cls.in_force(**options)["neighbours"])}
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:

@@ -94,8 +94,8 @@ class FREEDOM(ContentRecommender):
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.options() | options
-        return searches_of(features, given.pop("neighbours"), **given)
+        given = cls.in_force(**options)
+        return searches_of(cls.__name__, features, given.pop("neighbours"), **given)
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:
@@ -110,7 +110,7 @@ class FREEDOM(ContentRecommender):
         if not self.pruning:
             return
         rate = self.purchases.weight  # [e]
-        n, kept = self.graph.n_rows, int(len(rate) * (1 - self.pruning))
+        n, kept = self.graph.n_rows, max(1, int(len(rate) * (1 - self.pruning)))
         drawn = (torch.empty_like(rate).exponential_() / rate).topk(kept, largest=False).indices
         users, items = self.purchases.row[drawn], self.purchases.col[drawn] + self.data.n_users
         row, col, about = torch.cat([users, items]), torch.cat([items, users]), {"graph": "pruned purchases"}

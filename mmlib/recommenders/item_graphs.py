@@ -30,16 +30,17 @@ def item_searches(content: nn.ModuleDict, k: int, *, include_self: bool = True) 
     }
 
 
-def searches_of(features: Features | None, k: int, include_self: bool = True, **options: Any) -> dict[str, Search]:
+def searches_of(
+    model: str, features: Features | None, k: int, include_self: bool = True, **options: Any
+) -> dict[str, Search]:
     """``item_searches`` of a model that is not there yet.
 
     Args:
+        model: its name, for the messages.
         options: ``modalities``, ``missing`` and ``precision``; others are not read.
     """
     read = {name: options[name] for name in ("missing", "precision")}
-    return item_searches(
-        contents("A graph of items", features, options["modalities"], **read), k, include_self=include_self
-    )
+    return item_searches(contents(model, features, options["modalities"], **read), k, include_self=include_self)
 
 
 def similar_items(lists: dict[str, NeighbourLists], weight: str = "cosine") -> dict[str, Graph]:

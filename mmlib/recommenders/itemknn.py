@@ -67,7 +67,7 @@ class ItemKNN(ItemSimilarity):
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.options() | options
+        given = cls.in_force(**options)
         if given["on"] != "content":
             return {}
         content = contents("ItemKNN on content", features, given["modalities"])

@@ -93,8 +93,8 @@ class MGCN(ContentRecommender):
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.options() | options
-        return searches_of(features, given.pop("neighbours"), **given)
+        given = cls.in_force(**options)
+        return searches_of(cls.__name__, features, given.pop("neighbours"), **given)
 
     @staticmethod
     def paper() -> dict[str, dict[str, Any]]:

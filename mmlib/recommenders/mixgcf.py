@@ -1,5 +1,6 @@
 """MixGCF: harder negatives, mixed from many candidates and all hops."""
 
+import inspect
 from typing import Any, Literal
 
 import torch
@@ -72,7 +73,7 @@ class MixGCF(Recommender):
         return {name: common | {"candidates": m} for name, m in (("Alibaba", 32), ("Yelp2018", 64), ("Amazon", 16))}
 
     @classmethod
-    def options(cls, **chosen: Any) -> dict[str, Any]:
+    def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:
         return BACKBONES[chosen.get("backbone", "lightgcn")].options() | super().options(**chosen)
 
     def embed(self) -> Embeddings:

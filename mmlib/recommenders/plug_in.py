@@ -4,6 +4,7 @@ Letters: n = items, b = interactions of a batch, d = width of vectors.
 """
 
 import functools
+import inspect
 from typing import Any, Literal
 
 import torch
@@ -97,7 +98,7 @@ class PlugIn(ContentRecommender):
         self.fixed: dict[str, Graph] = {}
 
     @classmethod
-    def options(cls, **chosen: Any) -> dict[str, Any]:
+    def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:
         known = super().options(**chosen)
         return known | {
             k: v for k, v in BACKBONES[chosen.get("backbone", "lightgcn")].options().items() if k not in known
@@ -105,10 +106,10 @@ class PlugIn(ContentRecommender):
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.options() | options
+        given = cls.in_force(**options)
         if not given["item_layers"]:
             return {}
-        return searches_of(features, given.pop("neighbours"), **given)
+        return searches_of(cls.__name__, features, given.pop("neighbours"), **given)
 
     def adjacency(self, *, anew: bool) -> dict[str, LearntGraph]:
         """The item graphs of the weights in force; ``anew``: with neighbours searched anew."""

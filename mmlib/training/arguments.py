@@ -79,16 +79,14 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
     return recording
 
 
-def options_of(cls: type) -> dict[str, Any]:
-    """Every option of a constructor with its default, those that ``**`` hands on to inherited ones among them."""
-    found: dict[str, Any] = {}
+def options_of(cls: type) -> dict[str, inspect.Parameter]:
+    """Every option of a constructor, those that ``**`` hands on to inherited ones among them."""
+    found: dict[str, inspect.Parameter] = {}
     for one in cls.__mro__:
         if "__init__" not in vars(one) or one is nn.Module:
             continue
         named = [*inspect.signature(one.__init__).parameters.values()][1:]  # type: ignore[misc]
-        found |= {
-            each.name: each.default for each in named if each.kind is each.KEYWORD_ONLY and each.name not in found
-        }
+        found |= {each.name: each for each in named if each.kind is each.KEYWORD_ONLY and each.name not in found}
         if not any(each.kind is each.VAR_KEYWORD for each in named):
             break
     return found

@@ -1,6 +1,7 @@
 """What everything that learns from interactions shares: batches, options, and being movable."""
 
 import functools
+import inspect
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,13 +94,18 @@ class Recommender(nn.Module):
             yield Batch(users, positives, sample.uniform(self.seen, users, self.negatives, generator=generator))
 
     @classmethod
-    def options(cls, **chosen: Any) -> dict[str, Any]:
-        """Every option by name with its default, inherited ones that the constructor hands on among them.
+    def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:
+        """Every option by name, with type and default; inherited ones that the constructor hands on among them.
 
         Args:
             chosen: options that decide what others there are, such as a backbone.
         """
         return options_of(cls)
+
+    @classmethod
+    def in_force(cls, **chosen: Any) -> dict[str, Any]:
+        """The value of every option when some are ``chosen``."""
+        return {name: one.default for name, one in cls.options(**chosen).items()} | chosen
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:

@@ -14,13 +14,12 @@ from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError, closest, one_of
 from ..core.features import Features
-from ..core.kept import keeping
 from ..training import Recommender
 from .paths import project
 from .searches import cached_search
 
 RECOMMENDERS: dict[str, Any] = {name.lower(): getattr(recommenders, name) for name in recommenders.__all__}
-GIVEN = ("data", "features", "start")  # what a constructor takes beside options
+GIVEN = ("data", "features", "start", "negatives", "neighbour_lists")  # what a constructor takes beside options
 
 
 def model_class(name: str, beside: Path | None = None) -> Any:
@@ -65,26 +64,22 @@ def model_class(name: str, beside: Path | None = None) -> Any:
 
 
 def options_of(name: str, given: Mapping[str, Any] | None = None) -> dict[str, inspect.Parameter]:
-    """Every option of a recommender, those that it hands on to the backbone in ``given`` among them."""
-    known = dict(inspect.signature(model_class(name)).parameters)
-    if any(one.kind is one.VAR_KEYWORD for one in known.values()) and "backbone" in known:
-        named = str((given or {}).get("backbone", known["backbone"].default))
-        within = RECOMMENDERS.get("bpr" if named == "mf" else named, RECOMMENDERS["lightgcn"])
-        known = dict(inspect.signature(within).parameters) | known
-    return {key: one for key, one in known.items() if key not in GIVEN and one.kind is not one.VAR_KEYWORD}
+    """Every option of a recommender, those of the backbone in ``given`` among them."""
+    return {key: value for key, value in model_class(name).options(**given or {}).items() if key not in GIVEN}
 
 
 def takes_start(name: str) -> bool:
     """Whether a recommender has ID vectors that may start from given ones."""
-    return "start" in inspect.signature(model_class(name)).parameters
+    return "start" in model_class(name).options()
 
 
 def reads_content(name: str, options: Mapping[str, Any] | None = None) -> bool:
     """Whether a recommender with these options needs features whatever it starts from."""
     if name == "itemknn":
         return (options or {}).get("on") == "content"
-    known = inspect.signature(model_class(name)).parameters
-    return "features" in known if ":" in name else "modalities" in known
+    if ":" in name:
+        return "features" in inspect.signature(model_class(name)).parameters
+    return "modalities" in model_class(name).options()
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -124,5 +119,7 @@ def recommender(
     known = inspect.signature(made).parameters
     given: dict[str, Any] = {"features": features} if "features" in known else {}
     given |= {"start": start} if start is not None else {}
-    with keeping(cached_search):
-        return made(data, **given, **options)
+    searches = made.searches(data, features, **options)
+    if searches:
+        given["neighbour_lists"] = {key: cached_search(one) for key, one in searches.items()}
+    return made(data, **given, **options)

@@ -97,14 +97,15 @@ class Page:
         """MMCPR as the parameters describe it, from the seed's initial weights; train it with ``page.pretraining``."""
         import torch
 
-        from ..core.kept import keeping
         from ..pretrainers import MMCPR
         from .searches import cached_search
 
         names = ("dim", "modalities", "cima_weight", "contrast", "neighbours")
+        given = {name: self.value(name) for name in names} | options
+        searches = MMCPR.searches(data, features, **given)
+        lists = {side: cached_search(one) for side, one in searches.items()}
         torch.manual_seed(self.value("seed"))
-        with keeping(cached_search):
-            return MMCPR(data, features, **({name: self.value(name) for name in names} | options))
+        return MMCPR(data, features, neighbour_lists=lists, **given)
 
     @property
     def pretraining(self) -> dict[str, Any]:

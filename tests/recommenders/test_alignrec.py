@@ -113,7 +113,7 @@ def naive_loss(model: AlignRec, x: torch.Tensor) -> dict[str, float]:
             ours = cosine(content[a], content[b]) if model.gram == "cosine" else float(content[a] @ content[b])
             apart += (ours - cosine(x[a - USERS], x[b - USERS])) ** 2
     n = len(sides[1])
-    reg = math.sqrt(apart) / n if model.reg_reading == "norm" else apart / n**2
+    reg = {"norm": math.sqrt(apart), "norm per item": math.sqrt(apart) / n, "squared": apart / n**2}[model.reg_reading]
     return {"bpr": bpr, "cca": 0.5 * cca, "uia": 0.7 * uia, "reg": 0.9 * reg} | (
         {"l2": model.l2 * l2} if model.l2 else {}
     )

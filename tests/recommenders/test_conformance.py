@@ -102,7 +102,15 @@ MODELS = {
     ),
     "AlignRec": partial(AlignRec, dim=8, neighbours=4),
     "AlignRec, as the released code": partial(
-        AlignRec, dim=8, neighbours=4, cca="cosine", gram="inner", reg_reading="norm per item", repeats=True, l2=1e-4, learn_features=True
+        AlignRec,
+        dim=8,
+        neighbours=4,
+        cca="cosine",
+        gram="inner",
+        reg_reading="norm per item",
+        repeats=True,
+        l2=1e-4,
+        learn_features=True,
     ),
     "AlignRec, attention": partial(
         AlignRec, dim=8, neighbours=4, fuser="attention", activation="relu", reg_reading="squared", combine="mean"
@@ -297,10 +305,8 @@ def test_renamed_items_give_the_same_vectors(make, blocks, features) -> None:
     for model, one, seed in ((before, batch, 3), (after, renamed, 3), (before, batch, 4)):
         torch.manual_seed(seed)
         losses.append({name: float(term.detach()) for name, term in model.eval().loss(one).items()})
-    if losses[0] != losses[1] and losses[0] != losses[2]: 
-        assert type(before).__name__ == "MMGCL"  # draws for each item by itself
-    else:
-        assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
+    alike = losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
+    assert alike or (losses[0] != losses[2] and type(before).__name__ in ("MMGCL", "MMCPR"))  # these draw items
 
 
 def moved(values: torch.Tensor, old: torch.Tensor, n_users: int) -> torch.Tensor:

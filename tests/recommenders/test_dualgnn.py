@@ -78,7 +78,7 @@ def by_hand(model: DualGNN, content: Features) -> tuple[torch.Tensor, torch.Tens
     for _ in range(model.user_layers):
         heard = []
         for u in range(4):
-            others = near(u, model.neighbours)
+            others = near(u, model.describe()["neighbours"])
             weights = [math.exp(n) if model.describe()["user_weight"] == "softmax" else 1.0 for _, n in others]
             said = [w / sum(weights) * fused[v] for w, (v, _) in zip(weights, others)]
             heard.append(fused[u] + sum(said, torch.zeros(3)))

@@ -38,7 +38,7 @@ def content() -> Features:
 
 def build(data: Dataset, content: Features, kind: type = LATTICE, **options) -> PlugIn:
     torch.manual_seed(0)
-    model = kind(data, content, **({"dim": 3, "k": 3, "skip": 0.6, "l2": 0.1} | options))
+    model = kind(data, content, **({"dim": 3, "neighbours": 3, "skip": 0.6, "l2": 0.1} | options))
     for parameter in model.parameters():
         parameter.data.normal_()
     return model
@@ -71,7 +71,7 @@ def both(model: PlugIn, content: Features, name: str) -> tuple[Tensor, Tensor]:
     raw = content.filled(name)
     project = model.modal[name].project
     moved = raw @ project.weight.T + project.bias
-    options = model.k, model.include_self, content.present[name]
+    options = model.neighbours, model.describe()["include_self"], content.present[name]
     return similarities(raw, *options), similarities(moved, *options)
 
 
@@ -98,7 +98,7 @@ def collaborative(model: PlugIn) -> Tensor:
     a = torch.zeros(10, 10)
     for u, i in PAIRS:
         a[u, 4 + i] = a[4 + i, u] = 1
-    a = a + torch.eye(10) if model.self_loops else a
+    a = a + torch.eye(10) if model.describe()["self_loops"] else a
     degree = a.sum(1)
     for p in range(10):
         for q in range(10):
@@ -144,7 +144,7 @@ def agree(model: PlugIn, terms: dict[str, Tensor], expected: dict[str, Tensor]) 
         {"normalise": "sum", "normalisation": "row", "self_loops": True},
         {"backbone": "mf", "item_layers": 2, "include_self": False},
         {"l2_on": "parameters", "graph_gradient": "every"},
-        {"modalities": "image", "skip": 0.0, "k": 9},
+        {"modalities": "image", "skip": 0.0, "neighbours": 9},
         NGCF,
     ],
     ids=str,

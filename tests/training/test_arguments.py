@@ -87,7 +87,8 @@ def test_what_a_subclass_passes_on_is_recorded_too(blocks) -> None:
 
 
 def test_options_are_listed_with_their_defaults_and_unknown_ones_refused(blocks) -> None:
-    assert {"width": 8, "side": "left", "layers": 3, "dim": 64}.items() <= Theirs.options().items()
+    assert {"width": 8, "side": "left", "layers": 3, "dim": 64}.items() <= Theirs.in_force().items()
+    assert Theirs.options()["side"].annotation == Literal["left", "right"]
     with pytest.raises(InputError, match=r"Theirs has no option 'layrs'. Did you mean \"layers\"\? It has: width"):
         Theirs(blocks, layrs=9)
     with pytest.raises(InputError, match="LightGCN has no option 'layrs'"):

@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from mmlib.training.start import start_table
 
 from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
 from mmlib.recommenders import LightGCN
+from mmlib.training.start import start_table
 
 
 @pytest.fixture

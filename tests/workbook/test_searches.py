@@ -11,7 +11,7 @@ def test_graphs_of_a_model_are_searched_once(blocks, features, tmp_path, monkeyp
         name: named_models.recommender(name, blocks, features, dim=8) for name in ("freedom", "lattice", "dualgnn")
     }
     assert len([*(outputs / "cache" / "nearest").glob("*/manifest.json")]) >= 2
-    assert len([*(outputs / "cache" / "cooccur").glob("*/manifest.json")]) == 1
+    assert len([*(outputs / "cache" / "co-interaction").glob("*/manifest.json")]) == 1
     capsys.readouterr()
     for name, model in first.items():
         again = named_models.recommender(name, blocks, features, dim=8)
