@@ -90,10 +90,10 @@ def graph(model: LATTICE, content: Features) -> Tensor:
 
 def collaborative(model: PlugIn) -> Tensor:
     """The x with a tilde: [4 + 6, d]."""
-    if model.backbone == "ngcf":
+    if model.describe()["backbone"] == "ngcf":
         return model.network.propagated()
     table = model.network.table
-    if model.backbone == "mf":
+    if model.describe()["backbone"] == "mf":
         return table
     a = torch.zeros(10, 10)
     for u, i in PAIRS:
@@ -102,7 +102,7 @@ def collaborative(model: PlugIn) -> Tensor:
     degree = a.sum(1)
     for p in range(10):
         for q in range(10):
-            a[p, q] /= degree[p] if model.normalisation == "row" else (degree[p] * degree[q]).sqrt()
+            a[p, q] /= degree[p] if model.describe()["normalisation"] == "row" else (degree[p] * degree[q]).sqrt()
     layers = [table]
     for _ in range(model.layers):
         layers.append(a @ layers[-1])
@@ -232,7 +232,7 @@ def test_item_vectors_may_start_from_others(tiny, content) -> None:
 def test_wrong_options_are_refused(tiny, content) -> None:
     for options, message in (
         ({"backbone": "gcn"}, "backbone"),
-        ({"neighbours": 0}, "neighbours = 0"),
+        ({"neighbours": 0}, "neighbours=0"),
         ({"skip": 1.5}, "skip=1.5"),
         ({"item_layers": 0}, "item_layers=0"),
         ({"normalise": "rows"}, "normalise"),

@@ -84,7 +84,6 @@ def test_options_of_the_backbone_are_passed_on_and_described(blocks) -> None:
     assert described["model"] == "MixGCF"
     assert (described["backbone"], described["candidates"], described["self_messages"]) == ("ngcf", 16, "none")
     assert model.embed().dim == 4
-    assert model.embed().about == described
 
 
 def test_wrong_options_are_refused(blocks) -> None:

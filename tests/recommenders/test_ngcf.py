@@ -71,11 +71,11 @@ def by_hand(model: NGCF, coefficient: torch.Tensor | None = None) -> torch.Tenso
             products = torch.zeros(model.dim)
             for other in found:
                 p = 1 / math.sqrt(len(found) * len(neighbours[other]))
-                p = 1 / len(found) if model.normalisation == "row" else p
+                p = 1 / len(found) if model.describe()["normalisation"] == "row" else p
                 p = p if coefficient is None else coefficient[node, other]
                 sums = sums + p * (x[other] @ w1.weight.T)
                 products = products + p * ((x[other] * x[node]) @ w2.weight.T)
-            if model.bias:
+            if model.describe()["bias"]:
                 sums, products = sums + w1.bias, products + w2.bias
             if model.activation == "joint":
                 rows.append(leaky(sums + products, model.slope))

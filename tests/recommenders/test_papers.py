@@ -1,6 +1,5 @@
 """What papers state, once more: a changed default is a changed method."""
 
-from inspect import signature
 
 import pytest
 
@@ -11,9 +10,9 @@ DEFAULTS = [
     (NGCF, {"layers": 3, "message_dropout": 0.1, "node_dropout": 0.0, "pool": "concat", "activation": "joint"}),
     (MixGCF, {"layers": 3, "candidates": 16, "mix_positive": True, "mix_hops": True}),
     (GRCN, {"layers": 2, "iterations": 3, "weighting": "confidence", "pruning": "soft"}),
-    (LATTICE, {"k": 10, "item_layers": 1, "normalisation": "symmetric", "self_loops": False, "normalise": "each"}),
+    (LATTICE, {"neighbours": 10, "item_layers": 1, "normalisation": "symmetric", "self_loops": False, "normalise": "each"}),
     (LATTICE, {"skip": 0.9, "l2": 1e-5, "graph_gradient": "first"}),
-    (MICRO, {"k": 10, "skip": 0.7, "contrast_weight": 0.03, "temperature": 0.5, "l2": 1e-4, "item_layers": 1}),
+    (MICRO, {"neighbours": 10, "skip": 0.7, "contrast_weight": 0.03, "temperature": 0.5, "l2": 1e-4, "item_layers": 1}),
     (MICRO, {"contrast": "mutual", "contrast_items": "all", "inputs": "ids", "self_loops": False}),
     (BM3, {"layers": 1, "dropout": 0.5, "align_weight": 1.0, "l2_on": "batch"}),
     (FREEDOM, {"layers": 2, "item_layers": 1, "neighbours": 10, "edge_weight": "binary", "weights": None}),
@@ -27,12 +26,12 @@ DEFAULTS = [
 
 @pytest.mark.parametrize(("model", "values"), DEFAULTS, ids=lambda one: getattr(one, "__name__", ""))
 def test_defaults_are_the_papers(model, values) -> None:
-    known = signature(model).parameters
-    assert {name: known[name].default for name in values} == values
+    known = model.in_force()
+    assert {name: known[name] for name in values} == values
 
 
 def test_hyper_parameters_per_dataset() -> None:
-    micro = {"dim": 64, "layers": 2, "item_layers": 1, "k": 10, "skip": 0.7, "temperature": 0.5, "l2": 1e-4}
+    micro = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "skip": 0.7, "temperature": 0.5, "l2": 1e-4}
     micro |= {"contrast_weight": 0.03, "lr": 5e-4, "batch_size": 1024}  # section 3.1.4
     assert MICRO.paper() == dict.fromkeys(("Clothing", "Sports", "Baby"), micro)
     align = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "cca_weight": 0.01, "uia_weight": 0.1}

@@ -52,7 +52,7 @@ def naive_inputs(model) -> list[torch.Tensor]:
     out = [table]
     for name in model.content:
         x, present = features.item[name].clone(), features.present[name]
-        if model.unit_features:
+        if model.describe()["unit_features"]:
             x = torch.stack([row / row.norm() for row in x])
         for i in range(ITEMS):
             if not present[i]:
