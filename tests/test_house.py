@@ -51,10 +51,7 @@ def test_rooms_are_few_and_nothing_lies_beside_them() -> None:
     assert {path.name for path in PACKAGE.glob("*.py")} == {"__init__.py", "__main__.py"}
 
 
-STILL_UP = pytest.param("kernels", marks=pytest.mark.xfail(strict=True, reason="two searches ask core.kept"))
-
-
-@pytest.mark.parametrize("room", [STILL_UP, *ROOMS[1:]])
+@pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_only_from_rooms_below_it(room) -> None:
     below = {room, *ROOMS[: ROOMS.index(room)], "__version__"}
     for name, path in FILES.items():

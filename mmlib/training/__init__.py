@@ -2,5 +2,6 @@
 
 from .learner import Batch, Learner, Recommender
 from .loop import Fit, fit
+from .start import start_table
 
-__all__ = ["Batch", "Fit", "Learner", "Recommender", "fit"]
+__all__ = ["Batch", "Fit", "Learner", "Recommender", "fit", "start_table"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mmlib.core.graph import bipartite
-from mmlib.recommenders import BPR, LightGCN
+from mmlib.recommenders import BPR, NGCF, LightGCN
 
 
 def batch_of(model, size: int = 9):
@@ -41,3 +41,18 @@ def test_bpr_and_lightgcn_follow_their_equations(blocks, layers) -> None:
     terms = model.loss(batch)
     assert float(terms["bpr"]) == pytest.approx(bpr / 9, rel=1e-5)
     assert float(terms["l2"]) == pytest.approx(l2 / 9, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options", [{"backbone": BPR}, {"backbone": LightGCN}, {"backbone": NGCF, "message_dropout": 0.0}]
+)
+def test_l2_may_be_read_as_norms(blocks, options) -> None:
+    """The usual toolbox's reading: the root of each part's sum of squares, divided by the batch's size."""
+    options = dict(options)
+    model = options.pop("backbone")(blocks, dim=4, l2=0.1, l2_reading="norm", **options)
+    batch = batch_of(model)
+    held = [model.table[rows].detach() for rows in model.rows(batch)]
+    if isinstance(model, NGCF):
+        held += [linear.weight.detach() for linear in (*model.w1, *model.w2)]
+    expected = 0.1 * sum(math.sqrt(float((x * x).sum())) for x in held) / 9
+    assert float(model.loss(batch)["l2"].detach()) == pytest.approx(expected, rel=1e-5)

@@ -1,6 +1,5 @@
 """What papers state, once more: a changed default is a changed method."""
 
-
 import pytest
 
 from mmlib.recommenders import BM3, FREEDOM, GRCN, LATTICE, MGCN, MICRO, MMGCL, NGCF, AlignRec, LightGCN, MixGCF, SLMRec
@@ -10,8 +9,8 @@ DEFAULTS = [
     (NGCF, {"layers": 3, "message_dropout": 0.1, "node_dropout": 0.0, "pool": "concat", "activation": "joint"}),
     (MixGCF, {"layers": 3, "candidates": 16, "mix_positive": True, "mix_hops": True}),
     (GRCN, {"layers": 2, "iterations": 3, "weighting": "confidence", "pruning": "soft"}),
-    (LATTICE, {"neighbours": 10, "item_layers": 1, "normalisation": "symmetric", "self_loops": False, "normalise": "each"}),
-    (LATTICE, {"skip": 0.9, "l2": 1e-5, "graph_gradient": "first"}),
+    (LATTICE, {"neighbours": 10, "item_layers": 1, "normalisation": "symmetric", "self_loops": False}),
+    (LATTICE, {"normalise": "each", "skip": 0.9, "l2": 1e-5, "graph_gradient": "first"}),
     (MICRO, {"neighbours": 10, "skip": 0.7, "contrast_weight": 0.03, "temperature": 0.5, "l2": 1e-4, "item_layers": 1}),
     (MICRO, {"contrast": "mutual", "contrast_items": "all", "inputs": "ids", "self_loops": False}),
     (BM3, {"layers": 1, "dropout": 0.5, "align_weight": 1.0, "l2_on": "batch"}),

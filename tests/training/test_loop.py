@@ -45,6 +45,11 @@ def test_patience_stops_after_that_many_worse_validations(blocks) -> None:
     assert len(done.history) == done.best_epoch + 3 < 200
 
 
+def test_patience_counts_validations_not_epochs(blocks) -> None:
+    done = fit(make(blocks), epochs=200, lr=0.1, metric="recall@3", patience=3, evaluate_every=4, device="cpu")
+    assert len(done.history) == done.best_epoch + 3 * 4 < 200
+
+
 def test_no_epochs_leave_the_start_alone(blocks) -> None:
     model = make(blocks)
     before = model.table.detach().clone()

@@ -35,7 +35,7 @@ def test_every_recommender_has_a_name(blocks, features) -> None:
     assert [reads_content(name) for name in ("vbpr", "lightgcn", "itemknn")] == [True, False, False]
     assert reads_content("itemknn", {"on": "content"})
     assert [takes_start(name) for name in ("lightgcn", "freedom", "ease")] == [True, True, False]
-    assert recommender("itemknn", blocks, features, on="content").on == "content"
+    assert recommender("itemknn", blocks, features, on="content").describe()["on"] == "content"
 
 
 @pytest.mark.parametrize("name", RECOMMENDERS)

@@ -18,5 +18,5 @@ def test_graphs_of_a_model_are_searched_once(blocks, features, tmp_path, monkeyp
         for key, graph in model.read_graphs().items():
             assert graph.csr.values().tolist() == again.read_graphs()[key].csr.values().tolist(), (name, key)
     assert "built in" not in capsys.readouterr().out
-    named_models.recommender("freedom", blocks, features, dim=8, model_options={"neighbours": 3})
+    named_models.recommender("freedom", blocks, features, dim=8, neighbours=3)
     assert "nearest: built in" in capsys.readouterr().out
