@@ -16,8 +16,8 @@ import time
 import torch
 
 from mmlib.core.features import Features
-from mmlib.recommenders.content import Content, contents, similar_items
-from mmlib.recommenders.latent import LatentGraph
+from mmlib.recommenders.item_graphs import MinedGraph, item_searches, similar_items
+from mmlib.recommenders.modalities import Modality, contents
 
 STEPS = {
     "freedom": "FREEDOM: k = 10 by pictures and by words",
@@ -45,15 +45,17 @@ def peak() -> float:
 
 def step(name: str, n: int, width: int) -> None:
     content = random_content(n, width)
-    graphs = [one for one in content.values() if isinstance(one, Content)]
+    graphs = [one for one in content.values() if isinstance(one, Modality)]
     before, start = peak(), time.perf_counter()
     if name == "freedom":
-        made = similar_items(content, 10, weight="binary")
+        made = similar_items({name: one.run() for name, one in item_searches(content, 10).items()}, "binary")
         edges = sum(len(one.weight) for one in made.values())
     elif name == "lattice":
-        edges = sum(LatentGraph(one, 64, k=10, include_self=True).index.numel() for one in graphs)
+        lists = [one.run() for one in item_searches(content, 10).values()]
+        made = [MinedGraph(one, 64, k=10, include_self=True, lists=each) for one, each in zip(graphs, lists)]
+        edges = sum(one.index.numel() for one in made)
     else:
-        latent = [LatentGraph(one, 64, k=10, include_self=True, graph=False) for one in graphs]
+        latent = [MinedGraph(one, 64, k=10, include_self=True) for one in graphs]
         start = time.perf_counter()
         found = [one.learnt(anew=True) for one in latent]
         sum(weight.sum() for _, weight in found).backward()

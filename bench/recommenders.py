@@ -10,7 +10,6 @@ own.
 """
 
 import argparse
-import inspect
 import json
 import platform
 import resource
@@ -49,8 +48,7 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     data = load(options.dataset, split="given") if options.dataset else made_up()
     data.train, data.valid  # noqa: B018  the parts are cut once, before the clock
     make = getattr(recommenders, name)
-    known = inspect.signature(make).parameters
-    chosen = {"precision": options.precision} if "precision" in known else {}
+    chosen = {"precision": options.precision} if "precision" in make.options() else {}
     torch.manual_seed(0)
     start = time.perf_counter()
     model = make(data, random_features(data.n_items, data.n_users, options.device), **chosen)
