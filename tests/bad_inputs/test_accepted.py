@@ -261,7 +261,7 @@ YAML: list[tuple[str, str, str]] = [
     ("a whole number for a float", "lr: 1", "-p lr 1.0"),
     ("an anchor", "lr: &one 0.25\n  l2: *one", "-p l2 0.25"),
     ("a merge", "<<: {lr: 0.25}\n  epochs: 7", "-p lr 0.25"),
-    ("a zero before a number", "epochs: 012", "-p epochs 12"),
+    ("an impossible date as text", "dataset: 2024-99-99", "-p dataset 2024-99-99"),
     ("letters of all alphabets", "model_options: {}\n  dataset: 商店", "-p dataset '商店'"),
     ("a comment behind a value", "lr: 0.25 # slow", "-p lr 0.25"),
     ("a list over lines", "k:\n    - 5\n    - 7", "-p k '[5, 7]'"),
