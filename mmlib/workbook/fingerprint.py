@@ -111,8 +111,6 @@ class _Walk:
                 kept = {name for name in state if isinstance(getattr(kind, name, None), functools.cached_property)}
                 state = {name: state[name] for name in sorted(state) if name not in kept}
             return self.values([kind, state])
-        if kind.__name__ == "ContextVar":  # of core.kept, until it ends
-            return _name(kind.__module__, value.name)
         try:
             made = copyreg.dispatch_table.get(kind, lambda one: one.__reduce_ex__(4))(value)  # as pickle takes it apart
         except Exception:
