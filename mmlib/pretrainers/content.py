@@ -10,7 +10,7 @@ from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError, one_of
 from ..core.features import Features
-from ..training.learner import xavier
+from ..training.start import xavier
 
 
 def content_mean(

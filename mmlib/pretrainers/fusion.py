@@ -9,7 +9,7 @@ from torch_geometric.utils import softmax
 
 from ..core.features import Features
 from ..core.graph import Graph
-from ..training.learner import xavier
+from ..training.start import xavier
 
 
 class Side(nn.Module):

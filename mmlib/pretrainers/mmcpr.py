@@ -20,7 +20,8 @@ from ..core.features import Features
 from ..core.graph import co_interaction
 from ..core.neighbours import NeighbourLists, Search, co_interactions
 from ..kernels.contrast import info_nce, pairwise_bce
-from ..training.learner import Batch, Recommender, xavier
+from ..training import Batch, Recommender
+from ..training.start import xavier
 from .fusion import Reviews, Side, item_content
 
 NAMES = {"R": "reviews", "T": "text", "V": "image", "G": "graph"}

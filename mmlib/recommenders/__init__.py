@@ -1,4 +1,4 @@
-"""Recommenders, one file each; all are :class:`mmlib.training.learner.Learner`."""
+"""Recommenders, one file each; all are :class:`mmlib.training.Recommender`."""
 
 from .alignrec import AlignRec
 from .bm3 import BM3

@@ -18,7 +18,6 @@ from ..core.graph import Graph
 from ..core.neighbours import Search
 from ..kernels import sample
 from .arguments import Arguments, options_of, recorded
-from .start import xavier  # noqa: F401
 
 
 @dataclass(frozen=True)
@@ -169,6 +168,3 @@ def _moves(value: Any) -> bool:
     if isinstance(value, dict):
         return bool(value) and all(isinstance(one, Graph | sample.Seen) for one in value.values())
     return isinstance(value, Graph | sample.Seen)
-
-
-Learner = Recommender
