@@ -116,22 +116,48 @@ def write_json(path: str | Path, value: Any) -> None:
         partial.write_text(json.dumps(value, indent=2, allow_nan=False, default=_plain) + "\n", encoding="utf-8")
 
 
-def read_json(path: str | Path) -> Any:
-    """Read JSON.
+def read_text(path: str | Path) -> str:
+    """Read UTF-8 text.
 
     Raises:
-        InputError: if the file is missing or damaged, with its path.
+        InputError: if the file is missing, closed or something else, with its path.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"There is no file {path}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is damaged, it is no UTF-8 text: {error}. Make it again.") from None
+
+
+def read_json(path: str | Path, **needs: type) -> Any:
+    """Read JSON.
+
+    Args:
+        needs: keys that its object must have, and of what type their values must be.
+
+    Raises:
+        InputError: if the file is missing, damaged or of another shape, with its path.
+    """
+    try:
+        found = json.loads(read_text(path))
     except RecursionError:
         raise InputError(f"{path} is damaged: it is nested too deeply. Delete it and make it again.") from None
-    except ValueError as error:  # no JSON, no UTF-8, or a number of thousands of digits
+    except InputError:
+        raise
+    except ValueError as error:  # no JSON, or a number of thousands of digits
         raise InputError(f"{path} is damaged: {error}. Delete it and make it again.") from None
+    return shaped(found, path, **needs)
+
+
+def shaped(value: Any, path: str | Path, **needs: type) -> Any:
+    """Return ``value``, read from ``path``, if it is an object with these keys and types; see ``read_json``."""
+    for name, kind in needs.items():
+        if not isinstance(value, dict) or not isinstance(value.get(name), kind):
+            raise InputError(f"{path} is damaged: it has no {name} ({kind.__name__}). Delete it and make it again.")
+    return value
 
 
 def read_tensors(path: str | Path) -> "dict[str, Tensor]":

@@ -18,7 +18,7 @@ with warnings.catch_warnings():  # PyG still uses torch.jit.script
 
 from ..kernels import propagate
 from .dataset import Dataset
-from .errors import InputError, one_of
+from .errors import InputError, number, one_of
 from .files import digest
 from .neighbours import NeighbourLists, co_interactions, nearest
 
@@ -241,6 +241,7 @@ def nearest_neighbours(
     one_of("weight", weight, ("cosine", "binary"))
     if len(vectors) < 2:
         raise InputError(f"A neighbour graph needs at least two vectors, not {len(vectors)}.")
+    number("neighbours", k, whole=True, least=1)
     found = nearest(vectors, k, include_self=include_self).run()
     value = found.likeness.clamp(min=0) if weight == "cosine" else torch.ones_like(found.likeness)
     about = {"graph": f"{k} nearest neighbours", "weights": weight}

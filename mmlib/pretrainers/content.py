@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError, number, one_of
 from ..core.features import Features
 from ..training.start import xavier
 
@@ -37,6 +37,7 @@ def content_mean(
         InputError: for features without text and image, and for an unknown choice of users.
     """
     one_of("users", users, ("interactions", "random"))
+    number("dim", dim, whole=True, least=1)
     parts = [features.filled(name, missing) for name in ("text", "image") if name in features.item]
     if not parts:
         raise InputError(f"A content start needs text or image vectors; the features hold {list(features.item)}.")

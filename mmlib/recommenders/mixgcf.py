@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError
+from ..core.errors import InputError, one_of
 from ..core.features import Features
 from ..training.learner import Batch, Recommender
 from .lightgcn import LightGCN
@@ -74,7 +74,10 @@ class MixGCF(Recommender):
 
     @classmethod
     def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:
-        return BACKBONES[chosen.get("backbone", "lightgcn")].options() | super().options(**chosen)
+        backbone = one_of("backbone", chosen.get("backbone", "lightgcn"), BACKBONES)
+        return BACKBONES[backbone].options() | super().options(
+            **chosen
+        )
 
     def embed(self) -> Embeddings:
         return self.network.embed()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError
+from ..core.errors import InputError, one_of
 from ..core.features import Features
 from ..core.graph import Graph, bipartite
 from ..core.neighbours import Search
@@ -100,9 +100,8 @@ class PlugIn(ContentRecommender):
     @classmethod
     def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:
         known = super().options(**chosen)
-        return known | {
-            k: v for k, v in BACKBONES[chosen.get("backbone", "lightgcn")].options().items() if k not in known
-        }
+        backbone = one_of("backbone", chosen.get("backbone", "lightgcn"), BACKBONES)
+        return BACKBONES[backbone].options() | known
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:

@@ -70,7 +70,7 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
         for name, annotation in annotated.items():
             if name in given:
                 _check(name, given[name], annotation)
-        _check_rows(given.get("data"), given.get("features"))
+        check_rows(given.get("data"), given.get("features"))
         noted = self.__dict__.setdefault("_arguments", Arguments())
         for name, value in given.items():
             noted.setdefault(name if _same(noted.get(name, value), value) else f"{owner}.{name}", value)
@@ -135,7 +135,17 @@ def _check(name: str, value: Any, annotation: Any) -> None:
         raise InputError(f"{name} must be {wanted}, not {value!r} ({type(value).__name__}).")
 
 
-def _check_rows(data: Any, features: Any) -> None:
+def check_options(cls: type, given: Mapping[str, Any]) -> None:
+    """Refuse options that the constructor will refuse, before anything is made for it; see ``recorded``."""
+    for one in (one for one in cls.__mro__ if "__init__" in vars(one) and one is not nn.Module):
+        named = inspect.signature(one.__init__).parameters  # type: ignore[misc]
+        for name in (name for name in given if name in named):
+            _check(name, given[name], named[name].annotation)
+        if not any(each.kind is each.VAR_KEYWORD for each in named.values()):
+            break
+
+
+def check_rows(data: Any, features: Any) -> None:
     """Refuse features of another catalogue."""
     for modality, vectors in getattr(features, "item", {}).items():
         if len(vectors) != data.n_items:

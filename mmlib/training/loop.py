@@ -125,8 +125,7 @@ def fit(
         InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments, data or features.
     """
     one_of("keep", keep, ("best", "last"))
-    if isinstance(model, type) or not hasattr(model, "parameters"):
-        raise InputError(f"fit trains a model, not {model!r}: construct it first, as in fit(LightGCN(data)).")
+    check_model(model)
     _check(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, evaluate_every=evaluate_every)
     _check(patience=patience or 0, seed=seed)
     if not isinstance(amp, bool):
@@ -159,6 +158,12 @@ def fit(
             if checkpoint and (time.monotonic() - run.saved >= checkpoint_seconds or epoch == epochs):
                 run.save(Path(checkpoint), key)
     return run.finish()
+
+
+def check_model(model: Any) -> None:
+    """Refuse what cannot be trained, such as a class that is still to be constructed."""
+    if isinstance(model, type) or not hasattr(model, "parameters"):
+        raise InputError(f"fit trains a model, not {model!r}: construct it first, as in fit(LightGCN(data)).")
 
 
 BOUNDS: dict[str, dict[str, Any]] = {

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from ..core.files import read_json, read_tensors, whole, write_json
 from ..training import Fit
 from ..training import fit as train
+from ..training.loop import check_model
 from .cache import cached
 from .fingerprint import Unknown, fingerprint
 
@@ -29,6 +30,7 @@ def fit(model: Any, **options: Any) -> Fit:
         model: see ``training.fit``; its class may be defined anywhere, in a notebook's cell too.
         options: of ``training.fit``.
     """
+    check_model(model)
     if not any(True for _ in model.parameters()):
         return train(model, **options)
     code = [train, *{type(inner): inner for inner in model.modules()}]

@@ -43,7 +43,7 @@ def execute(
         InputError: what the page raised as InputError or LeftOut, with the same message.
         PageError: anything else: an error in a cell, a dead kernel, a page that stopped before its end.
     """
-    papermill = _papermill()
+    papermill = runner()
     from nbclient.exceptions import DeadKernelError
 
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def execute(
         raise PageError(f"{source.stem} stopped before its end, as after sys.exit(): not run is `{stopped}`.\n{where}")
 
 
-def _papermill() -> Any:
+def runner() -> Any:
     try:
         import ipykernel  # noqa: F401
         import papermill

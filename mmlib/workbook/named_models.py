@@ -14,7 +14,7 @@ from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
 from ..core.errors import InputError, closest, one_of
 from ..core.features import Features
-from ..training import Recommender
+from ..training import Recommender, arguments
 from .paths import project
 from .searches import cached_search
 
@@ -119,6 +119,8 @@ def recommender(
     known = inspect.signature(made).parameters
     given: dict[str, Any] = {"features": features} if "features" in known else {}
     given |= {"start": start} if start is not None else {}
+    arguments.check_options(made, options)
+    arguments.check_rows(data, features)
     searches = made.searches(data, features, **options)
     if searches:
         given["neighbour_lists"] = {key: cached_search(one) for key, one in searches.items()}

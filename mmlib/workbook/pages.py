@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.files import whole
+from ..core.files import read_text, whole
 from .paths import page_names
 
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -40,14 +40,13 @@ def take_back(folder: str | Path, pages: Sequence[str] | None = None) -> list[st
     The outputs stay out; run ``pair`` afterwards to take them out of the notebooks too.
     """
     import jupytext
-    import nbformat
 
     folder, changed = Path(folder), []
     for name in pages or page_names(folder):
         path = folder / f"{name}.ipynb"
         if not path.exists():
             continue
-        notebook = nbformat.read(path, as_version=4)
+        notebook = _notebook(path)
         _tidy(notebook, name)
         keep = {"notebook_metadata_filter": "kernelspec,-all", "cell_metadata_filter": "tags,-all"}
         notebook.metadata["jupytext"] = keep
@@ -65,7 +64,7 @@ def notebook_text(page: str | Path) -> str:
     import nbformat
 
     page = Path(page)
-    notebook = jupytext.reads(page.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook = jupytext.reads(read_text(page), fmt="py:percent")
     _tidy(notebook, page.stem)
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
@@ -108,7 +107,7 @@ def _refuse_newer(path: Path, made: str) -> None:
     text = path.with_suffix(".py")
     if not path.exists() or path.stat().st_mtime <= text.stat().st_mtime:
         return
-    now, new = nbformat.read(path, as_version=4), nbformat.reads(made, as_version=4)
+    now, new = _notebook(path), nbformat.reads(made, as_version=4)
     if [cell.source for cell in now.cells] != [cell.source for cell in new.cells]:
         raise InputError(
             f"{path} was edited after {text.name}, and its edits would be lost. Take them over with "
@@ -117,4 +116,19 @@ def _refuse_newer(path: Path, made: str) -> None:
 
 
 def _text(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    return read_text(path) if path.exists() else None
+
+
+def _notebook(path: Path) -> Any:
+    """Read a notebook.
+
+    Raises:
+        InputError: when it is none.
+    """
+    import nbformat
+
+    text = read_text(path)
+    try:
+        return nbformat.reads(text, as_version=4)
+    except (nbformat.ValidationError, ValueError, AttributeError, KeyError) as error:
+        raise InputError(f"{path} is no notebook: {error}. Drop it with `mmlib pair --force`.") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
+from ..core.files import read_text
 from .declaration import Parameter, declared_in
 from .paths import page_names
 
@@ -129,11 +130,7 @@ def in_cell(page: str | Path) -> dict[str, Parameter]:
         InputError: when there is no such page, its cell holds anything else, or it has two such cells.
     """
     page = Path(page)
-    try:
-        text = page.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"There is no page {page}.") from None
-    return dict(_in_cell(page, text))
+    return dict(_in_cell(page, read_text(page)))
 
 
 @lru_cache

@@ -11,7 +11,7 @@ from .. import splits
 from ..catalogues import bring, place
 from ..catalogues.formats import recognise
 from ..core.dataset import Dataset
-from ..core.errors import InputError
+from ..core.errors import InputError, number
 from ..core.files import content, digest
 from .cache import cached
 
@@ -42,6 +42,9 @@ def read(dataset: str, **options: Any) -> Dataset:
 
 def _read(dataset: str, options: Mapping[str, Any]) -> Dataset:
     given = {name: options.get(name) or None for name in OPTIONS} | {"clean": options.get("clean") or ()}
+    for name in ("columns", "reader", "shop"):
+        if not isinstance(given[name], Mapping | None):
+            raise InputError(f"{name} = {given[name]!r} must be a dictionary of options by name.")
     if dataset == "toy":
         shop = given["shop"] or {}
 
@@ -135,4 +138,5 @@ def load(
 ) -> Dataset:
     """A catalogue, read, cleaned and split; see ``catalogues.load``. What was read is kept until a file changes."""
     splits.check(split)  # before any long work
+    number("split_seed", split_seed, whole=True, least=0)
     return splits.by_name(read(str(dataset), columns=columns, reader=reader, clean=clean, shop=shop), split, split_seed)

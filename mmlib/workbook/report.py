@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ..core.errors import InputError
-from ..core.files import read_json
+from ..core.files import read_json, read_text, shaped
 
 if TYPE_CHECKING:
     from ..evaluation import Comparisons
@@ -26,11 +26,13 @@ def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
     """
     from ..show.html import write_report
 
-    about = read_json(folder / "params.json")
+    about = read_json(folder / "params.json", id=str)
+    shaped(done, folder / "metrics.json", pages=dict)
+    shaped(done["metrics"], folder / "metrics.json", **dict.fromkeys(done["metrics"], dict))
     pages = [folder / "pages" / f"{page}.ipynb" for page in done["pages"]]
     summary = _about(about) + _said(done) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
     audited = folder / "audit.html"
-    after = audited.read_text(encoding="utf-8") if audited.exists() else ""
+    after = read_text(audited) if audited.exists() else ""
     title = about.get("about") or about["id"]
     return write_report(pages, folder / "report.html", title=title, summary_html=summary, audit_html=after)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.files import digest, read_json, write_json
+from ..core.files import digest, read_json, shaped, write_json
 from ..core.lock import alone
 from .environment import environment
-from .kernel import LeftOut, execute
+from .kernel import LeftOut, execute, runner
 from .pages import stale
 from .paths import short
 from .planned_run import Plan, plan
@@ -88,13 +88,28 @@ def run_plan(one: Plan, *, force: bool = False, echo: bool = False, quiet: bool 
 def finished(folder: Path) -> dict[str, Any] | None:
     """The content of a run's ``metrics.json``, or ``None`` when the run is not done."""
     try:
-        found = read_json(folder / "metrics.json")
+        return read_json(folder / "metrics.json", metrics=dict)
     except InputError:
         return None
-    return found if isinstance(found, dict) and "metrics" in found else None
+
+
+def swept(folder: Path) -> dict[str, Any]:
+    """What a sweep's ``sweep.json`` says.
+
+    Raises:
+        InputError: where it is missing or damaged, or names no run.
+    """
+    path = folder / "sweep.json"
+    about = read_json(path, about=str, varying=list, compare=dict, runs=list)
+    for run in about["runs"]:
+        shaped(run, path, run=str, folder=str, parameters=dict, error=str)
+    if not about["runs"]:
+        raise InputError(f"{path} names no run.")
+    return about
 
 
 def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:
+    runner()  # before anything is written
     folder = _fresh(one)
     log = folder / "log.txt"
     if not quiet:

@@ -18,12 +18,12 @@ from typing import Any
 import pandas as pd
 
 from ..core.errors import InputError
-from ..core.files import read_json, whole, write_json
+from ..core.files import whole, write_json
 from .kernel import PageError
 from .pages import stale
 from .planned_run import Plan
 from .report import flat, tried_table, without_lone_labels, write_sweep_index
-from .run import finished, run_plan
+from .run import finished, run_plan, swept
 from .selection import chosen, edges
 from .sweep_file import Sweep, read_sweep
 
@@ -102,7 +102,7 @@ def collect(folder: Path) -> pd.DataFrame:
         recorded number under its path, such as ``04_recommend/all/recall@20``; where a page recorded several
         rankings, their labels are in the paths.
     """
-    about = read_json(folder / "sweep.json")
+    about = swept(folder)
     names = list(dict.fromkeys([*about["varying"], *about.get("choose", {}).get("over", [])]))
     table = pd.DataFrame([_row(run, names) for run in about["runs"]])
     with whole(folder / "runs.parquet") as partial:
@@ -127,7 +127,7 @@ def collect(folder: Path) -> pd.DataFrame:
 
 def runs_of(folder: Path) -> list[Path]:
     """The folders of a sweep's runs, done or not."""
-    return [Path(run["folder"]) for run in read_json(folder / "sweep.json")["runs"]]
+    return [Path(run["folder"]) for run in swept(folder)["runs"]]
 
 
 def slurm_script(one: Sweep, file: Path | str) -> str:

@@ -132,7 +132,6 @@ FOLDERS: list[tuple[str, dict[str, Content], str]] = [
     ("lattice: item is a fraction", edit(LATTICE, "val.json", '{"0": [1.5]}'), "val.json"),
     ("lattice: item is negative", edit(LATTICE, "val.json", '{"0": [-1]}'), "val.json"),
     ("lattice: item is a huge number", edit(LATTICE, "val.json", '{"0": [' + "9" * 5000 + "]}"), "val.json"),
-    ("lattice: user twice", edit(LATTICE, "val.json", '{"0": [3], "0": [2]}'), "val.json"),
     ("lattice: empty file", edit(LATTICE, "test.json", ""), "test.json"),
     ("lattice: 100,000 brackets", edit(LATTICE, "val.json", nested), "val.json"),
     ("lattice: not UTF-8", edit(LATTICE, "val.json", b'{"\xff": [3]}'), "val.json"),

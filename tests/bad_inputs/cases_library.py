@@ -204,7 +204,6 @@ OPTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("lightgcn", {"normalisation": "none at all"}, "normalisation"),
     ("lightgcn", {"start_scale": "huge"}, "start_scale|scale"),
     ("lightgcn", {"start": "mmcpr"}, "start"),
-    ("lightgcn", {"data": 5}, "data|option"),
     ("lightgcn", {5: 5}, "5"),
     ("bpr", {"layers": 3}, "layers"),
     ("mixgcf", {"candidates": 0}, "candidates"),
@@ -213,7 +212,7 @@ OPTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("freedom", {"pruning": NAN}, "pruning"),
     ("freedom", {"neighbours": 0}, "neighbours"),
     ("freedom", {"neighbours": -4}, "neighbours"),
-    ("freedom", {"edge_weight": "thick"}, "edge_weight"),
+    ("freedom", {"edge_weight": "thick"}, "weight"),
     ("freedom", {"modalities": "V"}, "modalit"),
     ("freedom", {"modalities": ""}, "modalit"),
     ("freedom", {"missing": "median"}, "missing"),
@@ -319,7 +318,7 @@ def _other_users() -> Any:
 
 COMPARISONS: list[tuple[str, Call, str]] = [
     ("compare: a metric that was not measured", lambda: _compared(metric="recall@20"), "recall@20"),
-    ("compare: an unknown slice", lambda: _compared(slice="few"), "few"),
+    ("compare: an unknown slice", lambda: _compared(slices="few"), "few"),
     ("compare: nothing", lambda: mm.compare([], [], "recall@5"), "seed|run|nothing"),
     ("compare: other numbers of seeds", lambda: mm.compare([scores()], [scores(), scores()], "recall@5"), "1.*2"),
     ("compare: other users", lambda: mm.compare([scores()], [_other_users()], "recall@5"), "users"),
@@ -470,6 +469,7 @@ CASES = [
             f"{name} with {options}",
             lambda here, name=name, options=options: model(name, **{str(k): v for k, v in options.items()}),
             (says,),
+            new="^outputs/cache/nearest/",  # neighbours that were found before
         )
         for name, options, says in OPTIONS
     ],

@@ -5,15 +5,6 @@ from pathlib import Path
 
 import pytest
 
-WAITING = Path(__file__).with_name("waiting.txt")  # tests that wait for code which is still to come
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    waiting = set(WAITING.read_text().splitlines()) if WAITING.exists() else set()
-    for item in items:
-        if item.path.parent == WAITING.parent and item.name in waiting:
-            item.add_marker(pytest.mark.xfail)
-
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:

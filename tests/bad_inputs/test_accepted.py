@@ -115,6 +115,21 @@ STATED: list[tuple[str, dict[str, Content], Callable[[Any], bool]]] = [
         lambda found: (found.items["image"] == "").all() and "9" in told(found),
     ),
     (
+        "decimal commas between semicolons",
+        {"ratings.csv": "user;item;rating\nu1;a;1,5\nu1;b;4,0\nu2;a;3\n"},
+        lambda found: sorted(found.interactions["rating"]) == [1.5, 3.0, 4.0] and "comma" in told(found),
+    ),
+    (
+        "an image whose name is too long for any disk is absent",
+        {"ratings.csv": CSV, "items.csv": f"itemId,image\ni1,{'x' * 5000}.png\n"},
+        lambda found: (found.items["image"] == "").all() and len(told(found)) < 1000,
+    ),
+    (
+        "an image whose name holds a zero byte is absent",
+        {"ratings.csv": CSV, "items.csv": "itemId,image\ni1,a\0b.png\n"},
+        lambda found: (found.items["image"] == "").all(),
+    ),
+    (
         "parquet whose ids are numbers",
         {"ratings.parquet": lambda path: pd.DataFrame({"user": [1, 2], "item": [3.0, 4.0]}).to_parquet(path)},
         lambda found: pairs(found) == [("1", "3"), ("2", "4")],

@@ -76,15 +76,18 @@ def limited(seconds: float = SECONDS) -> Iterator[None]:
     def late(*_: object) -> None:
         raise Hang(f"still busy after {seconds} seconds")
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    faulthandler.dump_traceback_later(4 * seconds, exit=True, file=sys.__stderr__)
+    before = {number: signal.signal(number, late) for number in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_PROF, seconds)  # of the processor: other programs may be busy too
+    signal.setitimer(signal.ITIMER_REAL, 5 * seconds)
+    faulthandler.dump_traceback_later(10 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def tree(folder: Path) -> dict[str, tuple[int, int]]:

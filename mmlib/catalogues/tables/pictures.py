@@ -68,6 +68,8 @@ def _named(
 def _from_pattern(pattern: str, raw: pd.DataFrame, path: Path) -> list[str]:
     """``"images/{itemId}.jpg"`` with the cells of each row; ``""`` where a cell is empty."""
     plain, *rest = re.split(r"{([^{}]*)}", pattern)  # text, field, text, field, text ...
+    if any(set("{}") & set(text) for text in (plain, *rest[1::2])):
+        raise InputError(f"columns['image'] = {pattern!r} has a brace too many; write it as 'images/{{itemId}}.jpg'.")
     made, empty = pd.Series(plain, index=raw.index, dtype=object), pd.Series(False, index=raw.index)
     for field, after in zip(rest[::2], rest[1::2]):
         cells = raw[roles.mapped("image", field, list(raw.columns), path)].str.strip()

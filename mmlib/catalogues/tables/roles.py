@@ -119,6 +119,14 @@ def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | 
     people = named.get("users") if "users" in columns else people
     interactions = named.get("interactions") or _only("interactions", both, folder)
     if interactions is None:
+        for role in ("user", "item"):
+            if columns.get(role):
+                known = [name for names in heads.values() for name in names]
+                if columns[role] not in known:
+                    raise InputError(
+                        f"{folder}: no table has a column {columns[role]!r}, which columns[{role!r}] asks for."
+                        f"{closest(columns[role], known)} There are {', '.join(known)}."
+                    )
         seen = "; ".join(f"{path.name}: {', '.join(names)}" for path, names in heads.items()) or "none"
         raise InputError(
             f"{folder} has no table with columns for users and items, such as user,item (tables seen: {seen}). "
