@@ -75,9 +75,7 @@ class MixGCF(Recommender):
     @classmethod
     def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:
         backbone = one_of("backbone", chosen.get("backbone", "lightgcn"), BACKBONES)
-        return BACKBONES[backbone].options() | super().options(
-            **chosen
-        )
+        return BACKBONES[backbone].options() | super().options(**chosen)
 
     def embed(self) -> Embeddings:
         return self.network.embed()
