@@ -108,7 +108,7 @@ def test_run_and_report(workbook: Path, capsys: pytest.CaptureFixture[str]):
 def test_sweep_lists_its_commands(capsys: pytest.CaptureFixture[str]):
     assert main(["sweep", "params/sweeps/x.yaml", "--list", "-p", "seed", "3"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "mmlib run params/sweeps/../toy.yaml -p rate 0.5 -p seed 3 --pages 00_first 01_second"
+    assert first == "mmlib run params/sweeps/../toy.yaml -p rate 0.5 -p seed 3 -p threads 1 --pages 00_first 01_second"
     assert "-p rate 1.5" in second
     assert main(["sweep", "params/sweeps/x.yaml", "--slurm"]) == 0
     assert "#SBATCH --array=0-1" in capsys.readouterr().out

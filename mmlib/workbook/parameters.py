@@ -130,6 +130,8 @@ def in_cell(page: str | Path) -> dict[str, Parameter]:
         InputError: when there is no such page, its cell holds anything else, or it has two such cells.
     """
     page = Path(page)
+    if not Path(page).is_file():
+        raise InputError(f"There is no page {page}.")
     return dict(_in_cell(page, read_text(page)))
 
 

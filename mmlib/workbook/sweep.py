@@ -1,17 +1,15 @@
 """A grid of runs, several at a time, and what they say together."""
 
 import contextlib
-import json
+import multiprocessing
 import os
-import pickle
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.resources import files
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,8 @@ from .report import flat, tried_table, without_lone_labels, write_sweep_index
 from .run import finished, run_plan, swept
 from .selection import chosen, edges
 from .sweep_file import Sweep, read_sweep
+
+SHARED = ("papermill", "nbclient", "plotly.graph_objects", "mmlib.show.html")  # imported once for all runs of a sweep
 
 
 def sweep(
@@ -143,70 +143,77 @@ def slurm_script(one: Sweep, file: Path | str) -> str:
 
 
 def _results(plans: Sequence[Plan], jobs: int) -> Iterator[tuple[str, float, str]]:
-    """Make runs, each in a process of its own: id, seconds, and the error if it failed, as they end."""
-    children: list[subprocess.Popen[bytes]] = []
+    """Make runs, each in a process of its own: id, seconds, and the error if it failed, as they end.
+
+    The processes are forked, where the system can, from one that has imported what all runs need.
+    """
+    forked = "forkserver" in multiprocessing.get_all_start_methods()
+    processes = multiprocessing.get_context("forkserver" if forked else "spawn")
+    if forked:
+        processes.set_forkserver_preload([__name__, f"{__package__}.kernel", *SHARED])
+    children: list[Any] = []
     with ThreadPoolExecutor(jobs) as pool:
         try:
-            for done in as_completed([pool.submit(_in_a_process, each, children) for each in plans]):
+            for done in as_completed([pool.submit(_in_a_process, each, processes, children) for each in plans]):
                 yield done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for child in children:
-                _close(child)
+                if child.is_alive():
+                    os.kill(child.pid, signal.SIGINT)
             raise
 
 
-def _in_a_process(each: Plan, children: list[subprocess.Popen[bytes]]) -> tuple[str, float, str]:
+def _in_a_process(each: Plan, processes: Any, children: list[Any]) -> tuple[str, float, str]:
     """Make one run; its process ends with this one, whose end closes the pipe that it listens to."""
-    command = [sys.executable, "-c", f"from {__name__} import run_given; run_given()"]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    ours, theirs = processes.Pipe()
+    child = processes.Process(target=_run_given, args=(each, theirs, dict(os.environ)))
+    child.start()
     children.append(child)
-    assert child.stdin is not None
-    assert child.stdout is not None
+    theirs.close()
     try:
-        pickle.dump(each, child.stdin)
-        child.stdin.flush()
-        said = child.stdout.read()
-    except BrokenPipeError:
-        said = b""
-    _close(child)
-    code = child.wait()
-    if not said:
+        seconds, error = ours.recv()
+    except (EOFError, OSError):
+        child.join()
+        code = child.exitcode
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return each.id, 0.0, f"its process died ({how}), as it does when memory runs out or somebody ends it"
-    seconds, error = json.loads(said)
+    child.join()
+    ours.close()
     return each.id, seconds, error
 
 
-def _close(child: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(OSError):
-        child.stdin.close()  # type: ignore[union-attr]
-
-
-def run_given() -> None:
-    """In a process of its own: make the run whose plan comes through standard input; stop when that is closed."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # what a run prints does not belong to the answer
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    each = pickle.load(sys.stdin.buffer)  # from the process that started this one
-    threading.Thread(target=_listen, daemon=True).start()
+def _run_given(each: Plan, answers: Connection, environment: Mapping[str, str]) -> None:
+    """In a process of its own: make a run, and say how it went; stop when the sweep is gone."""
+    os.environ.clear()
+    os.environ.update(environment)
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, _stop_once)
+    threading.Thread(target=_listen, args=(answers,), daemon=True).start()
     try:
         found = run_plan(each, quiet=True).seconds, ""
     except (InputError, PageError) as error:
         found = 0.0, str(error)
     except KeyboardInterrupt:
-        sys.exit(130)
+        os._exit(130)
     except Exception as error:
         found = 0.0, f"{type(error).__name__}: {error}"
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the answer is read before the pipe closes, which means no stop now
-    json.dump(found, answers)
-    answers.close()
+    answers.send(found)
     os._exit(0)  # whatever threads are left
 
 
-def _listen() -> None:
+def _stop_once(*_: Any) -> None:
+    """Stop, and be not disturbed in cleaning up."""
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _listen(pipe: Connection) -> None:
     """Stop this process when the sweep is gone, so that a killed sweep leaves no run going on behind its back."""
-    sys.stdin.buffer.read()
+    with contextlib.suppress(EOFError, OSError):
+        pipe.recv()
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(10)
     os._exit(1)

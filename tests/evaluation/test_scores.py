@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -34,7 +33,8 @@ def test_means_hold_users_metrics_and_not_those_of_the_lists(scores: Scores) -> 
 def test_lists_are_asked_for_like_other_metrics(scores: Scores) -> None:
     row = scores.lists.query("slice == 'all' and metric == 'gini@20'")
     assert scores["gini@20"] == row["value"].item()
-    assert np.isnan(scores.mean("gini@20", "nowhere"))
+    with pytest.raises(InputError, match=r"slice = 'nowhere'.*'all'"):
+        scores.mean("gini@20", "nowhere")
     with pytest.raises(InputError, match=r"metric = 'ginni@20'.*gini@20"):
         scores["ginni@20"]
 

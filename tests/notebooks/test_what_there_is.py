@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 TINY = ROOT / "params" / "tiny.yaml"
 MINE = """\
 import mmlib as mm
-from mmlib.training.learner import xavier
+from mmlib.training.start import xavier
 
 class Mine(mm.BPR):
     def __init__(self, data, features=None, *, dim=64, warmth=0.2, start=None):
