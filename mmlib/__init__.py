@@ -18,7 +18,7 @@ _FROM = {
     ".evaluation": ("Comparison", "Scores", "compare", "evaluate", "holm", "text_to_image"),
     ".pretrainers": ("MMCPR", "content_mean"),
     ".recommenders": ("BPR", "LightGCN", "MixGCF"),
-    ".training": ("Fit", "Recommender", "start_table"),
+    ".training": ("Fit", "Recommender", "check", "start_table"),
     ".workbook.features": ("encoder", "extract"),
     ".workbook.fit": ("fit",),
     ".workbook.named_models": ("recommender",),
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from .evaluation import Comparison, Scores, compare, evaluate, holm, text_to_image
     from .pretrainers import MMCPR, content_mean
     from .recommenders import BPR, LightGCN, MixGCF
-    from .training import Fit, Recommender, start_table
+    from .training import Fit, Recommender, check, start_table
     from .workbook.features import encoder, extract
     from .workbook.fit import fit
     from .workbook.named_models import recommender

@@ -1,6 +1,5 @@
 """What every recommender and pre-trainer must do; a new one joins by its constructor."""
 
-import json
 from dataclasses import replace
 from functools import partial
 from inspect import signature
@@ -32,7 +31,7 @@ from mmlib.recommenders import (
     MixGCF,
     SLMRec,
 )
-from mmlib.training import fit
+from mmlib.training import fit, rules
 from mmlib.training.learner import Batch
 
 from ..conftest import make_dataset
@@ -124,14 +123,22 @@ MODELS = {
     "MMCPR, softmax, adapted": partial(MMCPR, dim=8, graph_dim=8, contrast="softmax", aligned="adapted"),
     "MMCPR, attention over reviews": partial(MMCPR, dim=8, graph_dim=8, aggregation="attention", missing="mask"),
 }
+PROPAGATE_CONTENT = {"DualGNN", "GRCN", "MMGCL", "SLMRec"}  # untrained, these rank much better than chance
+MASK_ITEMS = {"MMGCL", "MMGCL, as the official code"}  # in its loss, also outside training
+DRAW_BY_ITEM = {"NGCF", "NGCF, as the official code", "SLMRec, FD+FM, BPR"} | MASK_ITEMS  # dropout of the items' rows
 
 
 @pytest.fixture(params=MODELS)
-def make(request, blocks, features):
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def make(name, blocks, features):
     def build(data=blocks, seed: int = 0, given=None):
         torch.manual_seed(seed)
         fitting = features if data.n_items == blocks.n_items else vectors_for(data.n_items, data.n_users)
-        return MODELS[request.param](data, fitting if given is None else given)
+        return MODELS[name](data, fitting if given is None else given)
 
     return build
 
@@ -149,77 +156,22 @@ def first_batch(model):
     return next(model.batches(64, torch.Generator().manual_seed(0)))
 
 
-def test_learns_the_block_world(make, blocks) -> None:
-    model = make()
-    start = evaluate(model, k=[3])["recall@3"]
-    done = fit(model, epochs=60, lr=0.02, batch_size=64, metric="recall@3", patience=None, device="cpu")
-    assert start < 1  # content and interactions tell much by themselves
-    assert evaluate(done, k=[3])["recall@3"] == 1  # two items of the own block are left: both before all others
-    assert evaluate(done.embeddings, blocks, k=[3])["recall@3"] == 1
+@pytest.mark.parametrize("rule", rules.RULES, ids=lambda one: one.__name__)
+def test_follows_the_rule(name, rule) -> None:
+    given = MODELS[name].keywords if rule is rules.records_its_options else {}
+    rule(MODELS[name], **given)
 
 
-def test_terms_are_finite_and_train_every_parameter_and_nothing_else(make, blocks) -> None:
-    """Without the L2 terms, which reach also what no other loss does. Content learns only where it is asked for."""
+def test_knows_less_than_the_block_world_before_it_learns(make) -> None:
+    """Or the world would show nothing; content that is propagated tells much by itself, and so do interactions."""
     model = make()
-    terms = {name: term for name, term in model.loss(first_batch(model)).items() if not name.startswith("l2")}
-    assert all(term.ndim == 0 and torch.isfinite(term) for term in terms.values())
-    parameters = dict(model.named_parameters())
-    total: dict[str, torch.Tensor] = {}
-    for name, term in terms.items():
-        found = torch.autograd.grad(term, list(parameters.values()), retain_graph=True, allow_unused=True)
-        assert any(one is not None and one.any() for one in found), f"{name} trains nothing"
-        total |= {key: total.get(key, 0) + one for key, one in zip(parameters, found) if one is not None}
-    for name, gradient in total.items():
-        halves = gradient.split([24, 20]) if len(gradient) == blocks.n_users + blocks.n_items else [gradient]
-        assert all(half.any() for half in halves), name
-    assert set(total) == set(parameters)
-    learnt = [name for name in parameters if "content" in name and name.endswith("vectors")]
+    assert evaluate(model, k=[3])["recall@3"] < (1 if type(model).__name__ in PROPAGATE_CONTENT else 0.6)
+
+
+def test_content_learns_only_where_it_is_asked_for(make) -> None:
+    model = make()
+    learnt = [name for name, _ in model.named_parameters() if "content" in name and name.endswith("vectors")]
     assert bool(learnt) == bool(model.describe().get("learn_features"))
-
-
-def test_only_training_purchases_are_learnt_from(make, blocks) -> None:
-    model = make()
-    train = {tuple(pair) for pair in blocks.train.tolist()}
-    seen = []
-    for batch in model.batches(50, torch.Generator().manual_seed(1)):
-        seen += list(zip(batch.users.tolist(), batch.positives.tolist()))
-        drawn = {(u, i) for u, row in zip(batch.users.tolist(), batch.negatives.tolist()) for i in row}
-        assert not drawn & train
-    assert sorted(seen) == sorted(train)
-
-
-def test_held_out_purchases_reach_no_graph(make, blocks) -> None:
-    """Users of one block exchange what is held out of them: nothing may change."""
-    table = blocks.interactions
-    held = table["part"] != "train"
-    turned = table["item"].where(~held, table["item"].groupby(table["user"] // 12 * 2 + held).shift(-2))
-    turned = turned.fillna(table["item"]).astype(int)
-    pairs = np.stack([table["user"], turned], 1)
-    data = make_dataset(pairs, list(table["part"]), 24, 20, review=table["review"])
-    assert not np.array_equal(data.test, blocks.test)
-    for part in ("users", "items"):
-        assert torch.equal(getattr(make(data).embed(), part), getattr(make().embed(), part))
-
-
-def test_same_seed_same_result(make) -> None:
-    first, second, other = (
-        fit(make(seed=s), epochs=3, batch_size=32, seed=s, device="cpu").embeddings for s in (0, 0, 1)
-    )
-    assert torch.equal(first.users, second.users)
-    assert torch.equal(first.items, second.items)
-    assert not torch.equal(first.items, other.items)
-
-
-def test_describe_names_every_option_with_its_value(make, request) -> None:
-    model = make()
-    described = model.describe()
-    assert described["model"] == type(model).__name__
-    for name, value in MODELS[request.node.callspec.params["make"]].keywords.items():
-        assert described[name] == value
-    options = [one for one in signature(type(model)).parameters.values() if one.kind == one.KEYWORD_ONLY]
-    assert {option.name for option in options} - {"start"} <= set(described)
-    assert json.loads(json.dumps(described)) == described
-    assert not model.unknown_arguments()
 
 
 def test_devices_agree(make, device) -> None:
@@ -246,14 +198,6 @@ def test_trains_and_goes_on_on_every_device(make, device, tmp_path) -> None:
     assert torch.isfinite(done.embeddings.items).all()
 
 
-def test_weights_make_another_model_the_same(make) -> None:
-    model, other = make(), make(seed=1)
-    fit(model, epochs=1, batch_size=64, device="cpu")
-    other.load_state_dict(model.state_dict())
-    for part in ("users", "items"):
-        torch.testing.assert_close(getattr(other.embed(), part), getattr(model.embed(), part), rtol=0, atol=0)
-
-
 def test_embeddings_survive_a_round_trip(make, tmp_path) -> None:
     vectors = fit(make(), epochs=1, device="cpu").embeddings
     vectors.save(tmp_path)
@@ -262,28 +206,7 @@ def test_embeddings_survive_a_round_trip(make, tmp_path) -> None:
     assert back.about["model"] == vectors.about["model"]
 
 
-def test_training_goes_on_from_a_checkpoint(make, tmp_path) -> None:
-    options = {"batch_size": 32, "device": "cpu", "patience": None, "checkpoint_seconds": 0.0, "keep": "last"}
-    straight = fit(make(), epochs=4, **options).embeddings
-
-    class Killed(RuntimeError):
-        pass
-
-    def killed_after_two(epoch: int) -> float:
-        if epoch > 2:
-            raise Killed
-        return 1.0
-
-    with pytest.raises(Killed):
-        fit(make(), epochs=4, schedule=killed_after_two, checkpoint=tmp_path / "c.pt", **options)
-    assert torch.load(tmp_path / "c.pt", weights_only=True)["state"]["epoch"] == 2
-    again = make(seed=1)  # what it starts from must not matter
-    resumed = fit(again, epochs=4, schedule=lambda epoch: 1.0, checkpoint=tmp_path / "c.pt", **options).embeddings
-    assert torch.equal(resumed.items, straight.items)
-    assert torch.equal(resumed.users, straight.users)
-
-
-def test_renamed_items_give_the_same_vectors(make, blocks, features) -> None:
+def test_renamed_items_give_the_same_vectors(make, name, blocks, features) -> None:
     """Item i becomes item new[i]: every table moves along, and so must all vectors and losses."""
     new = np.random.default_rng(1).permutation(blocks.n_items)
     table = blocks.interactions.assign(item=new[blocks.interactions["item"]])
@@ -301,12 +224,14 @@ def test_renamed_items_give_the_same_vectors(make, blocks, features) -> None:
     batch = first_batch(before)
     to_new = torch.from_numpy(new)
     renamed = Batch(batch.users, to_new[batch.positives], to_new[batch.negatives])
+    if name in DRAW_BY_ITEM:  # under other names, the same draws fall on other items
+        before, after = before.eval(), after.eval()
     losses = []
-    for model, one, seed in ((before, batch, 3), (after, renamed, 3), (before, batch, 4)):
-        torch.manual_seed(seed)
-        losses.append({name: float(term.detach()) for name, term in model.eval().loss(one).items()})
-    alike = losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
-    assert alike or (losses[0] != losses[2] and type(before).__name__ in ("MMGCL", "MMCPR"))  # these draw items
+    for model, one in ((before, batch), (after, renamed)):
+        torch.manual_seed(3)
+        losses.append({name: float(term.detach()) for name, term in model.loss(one).items()})
+    if name not in MASK_ITEMS:
+        assert losses[1] == pytest.approx(losses[0], rel=1e-4, abs=1e-6)
 
 
 def moved(values: torch.Tensor, old: torch.Tensor, n_users: int) -> torch.Tensor:
@@ -316,17 +241,6 @@ def moved(values: torch.Tensor, old: torch.Tensor, n_users: int) -> torch.Tensor
     if values.ndim and len(values) == n_users + len(old):
         return torch.cat([values[:n_users], values[n_users:][old]])
     return values
-
-
-def test_a_user_without_history_has_a_finite_vector(make, blocks) -> None:
-    table = blocks.interactions
-    kept = table[(table["user"] != 5) | (table["part"] == "test")]
-    data = make_dataset(
-        kept[["user", "item"]].to_numpy(), list(kept["part"]), blocks.n_users, blocks.n_items, review=kept["review"]
-    )
-    vectors = fit(make(data), epochs=2, batch_size=64, device="cpu").embeddings
-    assert torch.isfinite(vectors.users[5]).all()
-    assert 5 in evaluate(vectors, data, k=[3]).per_user["user"].to_numpy()
 
 
 def test_one_user(make) -> None:
@@ -351,27 +265,11 @@ def test_two_items(make) -> None:
 
 @pytest.mark.parametrize("missing", ["mean", "zero"])
 @pytest.mark.parametrize("gone", [{"text": slice(None)}, {"text": slice(0, 3), "image": slice(0, 3)}], ids=str)
-def test_a_modality_without_items_and_items_without_a_modality(request, blocks, features, gone, missing) -> None:
-    for name in ("text", "image"):
-        features.present[name][gone.get(name, slice(0, 0))] = False
-    for name, build in MODELS.items():
+def test_a_modality_without_items_and_items_without_a_modality(gone, missing) -> None:
+    for build in MODELS.values():
         if (
             "missing" not in build.keywords
             and "missing" in signature(build.func).parameters
             and build.func is not MMCPR
         ):
-            torch.manual_seed(0)
-            done = fit(partial(build, missing=missing)(blocks, features), epochs=2, batch_size=64, device="cpu")
-            vectors = done.embeddings
-            assert torch.isfinite(vectors.items).all(), name
-            assert torch.isfinite(vectors.users).all(), name
-            assert np.isfinite(done.history["loss"]).all(), name
-
-
-def test_features_stay_as_they_are(make, features) -> None:
-    """None is missing here, so that nothing is copied on the way to be filled."""
-    whole = {name: torch.ones_like(has) for name, has in features.present.items()}
-    given = replace(features, present=whole)
-    before = {name: values.clone() for name, values in given.item.items()}
-    fit(make(given=given), epochs=2, batch_size=64, device="cpu")
-    assert all(torch.equal(given.item[name], values) for name, values in before.items())
+            rules.missing_content_is_finite(partial(build, missing=missing), **gone)

@@ -17,6 +17,8 @@ def test_what_the_page_shows_runs(blocks, features, tmp_path, monkeypatch) -> No
     torch.manual_seed(0)
     exec(compile(model, str(PAGE), "exec"), space)
     exec(compile(used, str(PAGE), "exec"), space)
+    assert space["found"], space["found"]
+    assert space["found"].table["rule"].iloc[-1] == "takes a step"
     assert space["fit"].model.describe()["temperature"] == 0.1
     assert 0 <= space["scores"]["recall@10"] <= 1
     assert space["fit"].history["loss/infonce"].is_monotonic_decreasing
