@@ -14,7 +14,7 @@ from ..core.dataset import Dataset
 from ..core.errors import InputError
 from ..core.features import Features
 from .learner import Recommender
-from .rules import RULES, Make, moves_to_a_device, records_its_options, takes_a_step
+from .rules import RULES, Make, learns_the_block_world, moves_to_a_device, records_its_options, takes_a_step
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,7 +58,7 @@ def check(
         there is one.
 
     Raises:
-        InputError: for what is no constructor, and for a model that has nothing to train.
+        InputError: for what is no constructor.
     """
     if isinstance(model, torch.nn.Module) or not callable(model):
         raise InputError(
@@ -70,6 +70,7 @@ def check(
     make: Make = made if takes_features else functools.partial(_without_features, made)
     rules = {one.__name__: functools.partial(one, make) for one in RULES}
     rules["records_its_options"] = functools.partial(records_its_options, make, **made.keywords)
+    rules["learns_the_block_world"] = functools.partial(learns_the_block_world, make, range(5))
     if torch.cuda.is_available():
         rules["moves_to_a_device"] = functools.partial(moves_to_a_device, make)
     if data is not None:

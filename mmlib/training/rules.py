@@ -4,7 +4,7 @@ import contextlib
 import inspect
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -148,13 +148,19 @@ def goes_on_from_a_checkpoint(make: Make) -> None:
     )
 
 
-def learns_the_block_world(make: Make) -> None:
-    """After 60 epochs both items that a user lacks stand before all of the other block: recall@3 = 1."""
-    model = _made(make)
-    done = _trained(model, epochs=60, lr=0.02, metric="recall@3")
-    for ranked in (done.model, done.embeddings):
-        found = evaluate(ranked, model.data, k=[3])["recall@3"]
-        _demand(found == 1, f"recall@3 is {found:.3g} after 60 epochs, not 1; mind the loss's sign, or a larger dim")
+def learns_the_block_world(make: Make, seeds: Iterable[int] = (0,)) -> None:
+    """After 60 epochs both items that a user lacks stand before all of the other block: recall@3 = 1.
+
+    Args:
+        seeds: tried until one learns it, as a sound model may miss one of the 24 users with an unlucky seed.
+    """
+    found = []
+    for seed in seeds:
+        done = _trained(_made(make, seed=seed), epochs=60, lr=0.02, metric="recall@3")
+        found.append(min(evaluate(one, block_world(), k=[3])["recall@3"] for one in (done.model, done.embeddings)))
+        if found[-1] == 1:
+            return
+    _demand(False, f"recall@3 is {max(found):.3g} after 60 epochs, not 1; mind the loss's sign and what it reaches")
 
 
 def users_without_history_are_finite(make: Make) -> None:
