@@ -112,9 +112,7 @@ def test_a_sweep_that_is_asked_to_stop_ends_its_runs(workbook: Path, short: Path
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
     assert (process.returncode, said) == (143, "mmlib: stopped; the same command goes on from what is done.\n")
-    left = psutil.wait_procs(below, timeout=0.5)[
-        1
-    ]  # what has ended may still be listed
+    left = psutil.wait_procs(below, timeout=0.5)[1]  # what has ended may still be listed
     assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
     assert [*short.iterdir()] == []
 
