@@ -48,7 +48,7 @@ def execute(
 
     output.parent.mkdir(parents=True, exist_ok=True)
     where = f"  log: {short(log)}\n  the page as far as it got: {short(output)}"
-    with _logging(log, echo), _socket_folder() as sockets, _ended() as started:
+    with _logging(log, echo), socket_folder() as sockets, _ended() as started:
         try:
             done = papermill.execute_notebook(
                 source,
@@ -139,7 +139,7 @@ def _lives(pid: str) -> bool:
 
 
 @contextmanager
-def _socket_folder() -> Iterator[Path]:
+def socket_folder() -> Iterator[Path]:
     """A folder for sockets, whose paths may have about 100 characters; those of killed processes are removed."""
     base = Path("/tmp" if len(tempfile.gettempdir()) > 60 and os.access("/tmp", os.W_OK) else tempfile.gettempdir())
     prefix = f"mmlib-{digest(platform.node())[:6]}-"  # processes of other machines cannot be asked whether they live

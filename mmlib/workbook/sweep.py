@@ -8,7 +8,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import lru_cache
 from importlib.resources import files
+from multiprocessing import util
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pandas as pd
 
 from ..core.errors import InputError
 from ..core.files import whole, write_json
-from .kernel import PageError
+from .kernel import PageError, socket_folder
 from .pages import stale
 from .planned_run import Plan
 from .report import flat, tried_table, without_lone_labels, write_sweep_index
@@ -147,11 +149,7 @@ def _results(plans: Sequence[Plan], jobs: int) -> Iterator[tuple[str, float, str
 
     The processes are forked, where the system can, from one that has imported what all runs need.
     """
-    forked = "forkserver" in multiprocessing.get_all_start_methods()
-    processes = multiprocessing.get_context("forkserver" if forked else "spawn")
-    if forked:
-        processes.set_forkserver_preload([__name__, f"{__package__}.kernel", *SHARED])
-    children: list[Any] = []
+    children, processes = list[Any](), _processes()
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for done in as_completed([pool.submit(_in_a_process, each, processes, children) for each in plans]):
@@ -162,6 +160,19 @@ def _results(plans: Sequence[Plan], jobs: int) -> Iterator[tuple[str, float, str
                 if child.is_alive():
                     os.kill(child.pid, signal.SIGINT)
             raise
+
+
+@lru_cache
+def _processes() -> Any:
+    """How to start processes. What they are forked from listens in a folder that outlives no sweep, killed or not."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([__name__, f"{__package__}.kernel", *SHARED])
+    folder = contextlib.ExitStack()
+    multiprocessing.current_process()._config["tempdir"] = str(folder.enter_context(socket_folder()))  # type: ignore[attr-defined]
+    util.Finalize(None, folder.close, exitpriority=-200)
+    return processes
 
 
 def _in_a_process(each: Plan, processes: Any, children: list[Any]) -> tuple[str, float, str]:

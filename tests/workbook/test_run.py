@@ -116,14 +116,14 @@ def test_sockets_of_a_killed_run_are_removed_by_the_next(short: Path, monkeypatc
     from mmlib.workbook import kernel
 
     monkeypatch.setattr("tempfile.tempdir", str(short))
-    with kernel._socket_folder() as mine:
+    with kernel.socket_folder() as mine:
         prefix = mine.name.rsplit("-", 2)[0]
         dead = subprocess.Popen([sys.executable, "-c", ""])
         dead.wait()
         left = [short / f"{prefix}-{dead.pid}-abc", short / f"{prefix}-{os.getppid()}-abc", short / "mmlib-x"]
         for folder in left:
             folder.mkdir()
-        with kernel._socket_folder() as other:
+        with kernel.socket_folder() as other:
             assert [folder.exists() for folder in (mine, other, *left)] == [True, True, False, True, True]
     assert not mine.exists()
 
