@@ -9,12 +9,12 @@ from .test_what_there_is import MINE, TINY
 
 
 def test_a_sweep_of_ones_own_model_is_read_as_methods(tmp_path: Path) -> None:
-    (tmp_path / "my_models.py").write_text(MINE)
+    (tmp_path / "warm_models.py").write_text(MINE)
     (tmp_path / "tiny.yaml").write_text(TINY.read_text())
     file = tmp_path / "mine.yaml"
     file.write_text(
         "about: how warm\nbase: tiny.yaml\npages: [04_recommend]\n"
-        "fixed: {recommender: 'my_models:Mine', start: random}\n"
+        "fixed: {recommender: 'warm_models:Mine', start: random}\n"
         "grid: {model_options: [{warmth: 0.2, dim: 4}, {warmth: 0.3, dim: 8}]}\n"
     )
     folder = sweep(file, jobs=2, outputs=tmp_path / "outputs")
