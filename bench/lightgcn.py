@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mmlib.catalogues import Dataset, load
+from mmlib.catalogues import Dataset, bring
 from mmlib.evaluation.ranking import Task
 from mmlib.recommenders import LightGCN
+from mmlib.splits import by_name
 from mmlib.training import fit
 
 
@@ -127,7 +128,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=2048)
     parser.add_argument("--peer", action="store_true", help="time PyG's LightGCN too (slow)")
     given = parser.parse_args()
-    data = load(given.dataset, split=given.split) if given.dataset else made_up()
+    data = by_name(bring(given.dataset), given.split, 0) if given.dataset else made_up()
     chip = (
         torch.cuda.get_device_name()
         if given.device == "cuda"

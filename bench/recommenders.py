@@ -25,9 +25,10 @@ from lightgcn import made_up
 from torch.profiler import profile, record_function
 
 import mmlib.recommenders as recommenders
-from mmlib.catalogues import load
+from mmlib.catalogues import bring
 from mmlib.core.features import Features
 from mmlib.evaluation.ranking import Task
+from mmlib.splits import by_name
 from mmlib.training import fit
 
 REGIONS = ("sampling", "optimiser", "ranking")  # whatever runs inside; the rest is told by its kind
@@ -45,7 +46,7 @@ def random_features(n_items: int, n_users: int, device: str) -> Features:
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """Build, then train three epochs as ``fit`` does, then profile one."""
-    data = load(options.dataset, split="given") if options.dataset else made_up()
+    data = by_name(bring(options.dataset), "given", 0) if options.dataset else made_up()
     data.train, data.valid  # noqa: B018  the parts are cut once, before the clock
     make = getattr(recommenders, name)
     chosen = {"precision": options.precision} if "precision" in make.options() else {}

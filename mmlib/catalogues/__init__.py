@@ -1,48 +1,13 @@
-"""Catalogues: where they come from, what is cleaned, and how they are split."""
+"""Catalogues: where they come from, how they are read, and what is cleaned."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import splits
-from ..core.dataset import Dataset, SplitPassport
+from ..core.dataset import Dataset
 from ..core.errors import InputError, closest
 
-__all__ = ["Dataset", "SplitPassport", "bring", "load"]
-
-
-def load(
-    dataset: str | Path = "toy",
-    *,
-    split: str = "8:1:1",
-    split_seed: int = 0,
-    columns: dict[str, Any] | None = None,
-    reader: dict[str, Any] | None = None,
-    clean: Sequence[str] = (),
-    shop: dict[str, Any] | None = None,
-    folder_for_toy: str | Path | None = None,
-) -> Dataset:
-    """Bring a catalogue in, clean it and split it.
-
-    Args:
-        dataset: ``"toy"`` for the generated shop; the name of a public catalogue that ``mmlib data fetch`` has brought,
-            such as ``"amazon-2014/Baby"``; or a folder in any form that ``formats.read`` knows, such as a user's own
-            tables. A folder that is itself called toy is ``"./toy"``.
-        split: ``"8:1:1"``, ``"leave-one-out"``, ``"time per user 8:1:1"`` ...; all names are at ``splits.by_name``.
-        split_seed: draws the split.
-        columns: which column means what; for a user's own tables only, see ``tables.read``.
-        reader: options of the form's reader, such as ``{"text": "micro", "core": 5}`` or ``{"on_bad": "skip"}``; the
-            key ``"form"`` names the form where it is not recognised.
-        clean: steps before the split, such as ``["unescape", "core=5"]``; see ``clean.clean``.
-        shop: options of the generated shop; for ``"toy"`` only, see ``shop.generator.Options``.
-        folder_for_toy: where the generated shop is written; a temporary folder without it.
-
-    Raises:
-        InputError: when nothing is found, or what is found cannot be used.
-    """
-    splits.check(split)  # before any long work
-    data = bring(dataset, columns=columns, reader=reader, clean=clean, shop=shop, folder_for_toy=folder_for_toy)
-    return splits.by_name(data, split, split_seed)
+__all__ = ["Dataset", "bring", "place"]
 
 
 def bring(
@@ -54,17 +19,33 @@ def bring(
     shop: dict[str, Any] | None = None,
     folder_for_toy: str | Path | None = None,
 ) -> Dataset:
-    """The catalogue, read and cleaned, but not split; arguments as in ``load``."""
+    """Bring a catalogue in and clean it; it is not split yet.
+
+    Args:
+        dataset: ``"toy"`` for the generated shop; the name of a public catalogue that ``mmlib data fetch`` has brought,
+            such as ``"amazon-2014/Baby"``; or a folder in any form that ``formats.read`` knows, such as a user's own
+            tables. A folder that is itself called toy is ``"./toy"``.
+        columns: which column means what; for a user's own tables only, see ``tables.read``.
+        reader: options of the form's reader, such as ``{"text": "micro", "core": 5}`` or ``{"on_bad": "skip"}``; the
+            key ``"form"`` names the form where it is not recognised.
+        clean: steps such as ``["unescape", "core=5"]``; see ``clean.clean``.
+        shop: options of the generated shop; for ``"toy"`` only, see ``shop.generator.Options``.
+        folder_for_toy: where the generated shop is written; a temporary folder without it.
+
+    Raises:
+        InputError: when nothing is found, or what is found cannot be used.
+    """
     from . import clean as cleaning
     from . import formats
     from .shop import generate
 
-    steps = [cleaning.parse(step) for step in clean]
+    for step in clean:
+        cleaning.parse(step)  # before any long work
     if str(dataset) == "toy":
         data = generate(folder_for_toy, **{str(name): value for name, value in (shop or {}).items()})
     else:
         data = formats.read(place(dataset), columns=columns, **(reader or {}))
-    return cleaning.clean(data, steps) if steps else data
+    return cleaning.clean(data, clean) if clean else data
 
 
 def place(dataset: str | Path) -> Path:

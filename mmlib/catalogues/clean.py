@@ -5,7 +5,7 @@ The steps run in the order in which they are named, before the split. A usual or
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -55,14 +55,14 @@ def k_core(users: np.ndarray, items: np.ndarray, core: int | tuple[int, int]) ->
         users, items, left = users[enough], items[enough], left[enough]
 
 
-def clean(data: Dataset, steps: Sequence[str | tuple[str, dict[str, Any]]]) -> Dataset:
+def clean(data: Dataset, steps: Sequence[str]) -> Dataset:
     """Run named steps in order; each appends one note with what it did and the counts before and after.
 
     A dataset that is split already is returned as it is where the steps would change nothing, and refused otherwise:
     its passport would no longer be true, and steps such as ``core`` count validation and test interactions too.
 
     Args:
-        steps: such as ``["unescape", "once", "core=5", "rated=4"]`` or ``[("core", {"core": (5, 3)})]``; see ``STEPS``.
+        steps: such as ``["unescape", "once", "core=5,3", "rated=4"]``; see ``STEPS``.
 
     Raises:
         InputError: for a step that is not known, before any work; when a step cannot be done or leaves nothing; when
@@ -72,8 +72,8 @@ def clean(data: Dataset, steps: Sequence[str | tuple[str, dict[str, Any]]]) -> D
         raise InputError(f"clean = {steps!r} is not a list of steps; write it as ['once', 'core=5'].")
     todo = [parse(step) for step in steps]
     cleaned = replace(data, split=None)
-    for name, options in todo:
-        cleaned = STEPS[name].run(cleaned, **options)
+    for run, values in todo:
+        cleaned = run(cleaned, *values)
         if len(cleaned.interactions) == 0:
             raise InputError(
                 f"Cleaning leaves nothing of {data.name}. {cleaned.notes[-1]} Ask for less, or leave the step out."
@@ -100,8 +100,13 @@ def core(data: Dataset, core: int | tuple[int, int]) -> Dataset:
     rows = k_core(user, item, least)
     users, items = np.zeros(data.n_users, dtype=bool), np.zeros(data.n_items, dtype=bool)
     users[user[rows]], items[item[rows]] = True, True
-    what = f"{least[0]}-core" if least[0] == least[1] else f"core of {least[0]} a user and {least[1]} an item"
-    return told(data, subset(data, rows, users, items), f"Cleaning, {what}")
+    return told(data, subset(data, rows, users, items), f"Cleaning, {core_name(least)}")
+
+
+def core_name(core: int | tuple[int, int]) -> str:
+    """What a core is called, such as ``"5-core"``."""
+    user, item = _core(core)
+    return f"{user}-core" if user == item else f"core of {user} a user and {item} an item"
 
 
 def once(data: Dataset) -> Dataset:
@@ -119,7 +124,6 @@ def rated(data: Dataset, least: float) -> Dataset:
     Raises:
         InputError: when no interaction has a rating.
     """
-    least = _rating(least)
     if "rating" not in data.interactions or data.interactions["rating"].isna().all():
         raise InputError(f"{data.name} has no ratings, so rated={least:g} cannot be done; leave that step out.")
     rating = data.interactions["rating"].to_numpy(dtype=np.float64, na_value=np.nan)
@@ -142,54 +146,25 @@ def described(data: Dataset, picture: bool = False) -> Dataset:
     return told(data, subset(data, np.ones(len(data.interactions), dtype=bool), items=items), what)
 
 
-@dataclass(frozen=True)
-class Step:
-    """One name in the list of steps.
-
-    Args:
-        run: the function; takes a dataset and the option.
-        option: the name of its option, if it has one.
-        read: makes the option's value of a number, a text or a list.
-        example: how the step is written.
-    """
-
-    run: Callable[..., Dataset]
-    option: str = ""
-    read: Callable[[Any], Any] = str
-    example: str = ""
-
-
-def parse(step: str | tuple[str, dict[str, Any]]) -> tuple[str, dict[str, Any]]:
-    """A step's name and options, from ``"core=5"``, ``"core=5,3"``, ``"once"`` or ``("core", {"core": 5})``.
+def parse(step: str) -> tuple[Callable[..., Dataset], list[Any]]:
+    """A step's function and what it takes beside the dataset, from ``"core=5"``, ``"core=5,3"`` or ``"once"``.
 
     Raises:
-        InputError: for a name or an option that is not known, with the closest one, or a value that cannot be.
+        InputError: for a name that is not known, with the closest one, or a value that cannot be.
     """
-    name, options = _written(step)
+    if not isinstance(step, str):
+        raise InputError(f"clean: {step!r} is not a step; write 'core=5' or 'once'.")
+    name, equals, value = (piece.strip() for piece in step.partition("="))
+    name = name.lower()
     if name not in STEPS:
-        raise InputError(
-            f"clean: there is no step {name!r}.{closest(name, STEPS)} "
-            f"Steps: {', '.join(known.example for known in STEPS.values())}."
-        )
-    known = STEPS[name]
-    options = {(option or known.option): value for option, value in options.items()}
-    for option in options:
-        if not known.option or option != known.option:
-            takes = f"only {known.option!r}, as in {known.example!r}" if known.option else "no option"
-            raise InputError(f"clean: the step {name!r} takes {takes}; it was given {str(step)!r}.")
-    if "=" in known.example and not options and name != "described":
-        raise InputError(f"clean: the step {name!r} needs a value, as in {known.example!r}.")
-    return name, {option: known.read(value) for option, value in options.items()}
-
-
-def _written(step: Any) -> tuple[str, dict[str, Any]]:
-    """The name, and the options as they are written; the option of ``"core=5"`` has no name yet."""
-    if isinstance(step, str):
-        name, equals, value = (piece.strip() for piece in step.partition("="))
-        return name.lower(), {"": value} if equals else {}
-    if isinstance(step, Sequence) and len(step) == 2 and isinstance(step[0], str) and isinstance(step[1], dict):
-        return step[0].strip().lower(), step[1]
-    raise InputError(f"clean: {step!r} is not a step; write 'core=5', 'once' or ('core', {{'core': 5}}).")
+        examples = ", ".join(example for *_, example in STEPS.values())
+        raise InputError(f"clean: there is no step {name!r}.{closest(name, STEPS)} Steps: {examples}.")
+    run, read, example = STEPS[name]
+    if equals and read is None:
+        raise InputError(f"clean: the step {name!r} takes no option; it was given {step!r}.")
+    if read and not equals and run is not described:
+        raise InputError(f"clean: the step {name!r} needs a value, as in {example!r}.")
+    return run, [read(value)] if read and equals else []
 
 
 def _core(value: Any) -> tuple[int, int]:
@@ -205,29 +180,27 @@ def _core(value: Any) -> tuple[int, int]:
     return least[0], least[-1]
 
 
-def _rating(value: Any) -> float:
+def _rating(value: str) -> float:
     try:
         least = float(value)
-    except (TypeError, ValueError):
+    except ValueError:
         least = np.nan
     if not np.isfinite(least):
         raise InputError(f"rated = {value!r} must be a number, the least rating that stays, as in 'rated=4'.")
     return least
 
 
-def _picture(value: Any) -> bool:
-    if value in (True, False):
-        return bool(value)
-    if str(value).strip().lower() != "picture":
+def _picture(value: str) -> bool:
+    if value.lower() != "picture":
         raise InputError(f"described = {value!r} is not known; write 'described', or 'described=picture'.")
     return True
 
 
-STEPS = {
-    "unescape": Step(unescape, example="unescape"),
-    "same": Step(same, example="same"),
-    "described": Step(described, "picture", _picture, "described=picture"),
-    "once": Step(once, example="once"),
-    "rated": Step(rated, "least", _rating, "rated=4"),
-    "core": Step(core, "core", _core, "core=5"),
+STEPS: dict[str, tuple[Callable[..., Dataset], Callable[[str], Any] | None, str]] = {  # what reads the value; example
+    "unescape": (unescape, None, "unescape"),
+    "same": (same, None, "same"),
+    "described": (described, _picture, "described=picture"),
+    "once": (once, None, "once"),
+    "rated": (rated, _rating, "rated=4"),
+    "core": (core, _core, "core=5"),
 }

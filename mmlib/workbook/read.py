@@ -136,7 +136,10 @@ def load(
     clean: Sequence[str] = (),
     shop: dict[str, Any] | None = None,
 ) -> Dataset:
-    """A catalogue, read, cleaned and split; see ``catalogues.load``. What was read is kept until a file changes."""
+    """A catalogue, read, cleaned and split; see ``catalogues.bring`` and ``splits.by_name``.
+
+    What was read is kept until a file changes.
+    """
     splits.check(split)  # before any long work
     number("split_seed", split_seed, whole=True, least=0)
     return splits.by_name(read(str(dataset), columns=columns, reader=reader, clean=clean, shop=shop), split, split_seed)

@@ -167,7 +167,7 @@ def saved(spoil: Callable[[Path], None]) -> Callable[[Path], None]:
 
     def make(path: Path) -> None:
         source = write(path.parent.parent / "source", {"ratings.csv": CSV})
-        mm.catalogues.load(source).save(path.parent)
+        mm.splits.by_name(mm.catalogues.bring(source), "8:1:1", 0).save(path.parent)
         spoil(path.parent)
 
     return make

@@ -10,6 +10,7 @@ import pytest
 from mmlib.__main__ import main
 from mmlib.core.dataset import Dataset
 from mmlib.core.files import read_json
+from mmlib.splits import by_name
 
 
 @pytest.fixture
@@ -63,9 +64,9 @@ def test_a_leak_makes_the_audit_fail(shop, tmp_path, capsys) -> None:
 
 
 def saved(shop, tmp_path):
-    from mmlib.catalogues import load
+    from mmlib.catalogues import bring
 
-    load(shop).save(tmp_path / "saved")
+    by_name(bring(shop), "8:1:1", 0).save(tmp_path / "saved")
     return tmp_path / "saved"
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmlib import splits
 from mmlib.core.errors import InputError
 from mmlib.workbook import read as module
-from mmlib.workbook.read import data_key, read
+from mmlib.workbook.read import data_key, load, read
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +150,17 @@ def test_the_shop_is_drawn_once_and_again_when_damaged(tmp_path, capsys) -> None
     assert "so it is built again" in capsys.readouterr().out
     assert read("toy", shop=options, clean=["core=3"]).n_items <= 30
     assert "shop: from cache" in capsys.readouterr().out
+
+
+def test_load_splits_what_was_read(shop, monkeypatch) -> None:
+    assert load(shop, split_seed=3).split == splits.random_by_user(read(str(shop)), seed=3).split
+    assert load(shop, split="80/20").split == splits.random_by_user(read(str(shop)), "80/20").split
+    split = load(shop)
+    split.save(shop.parent / "saved")
+    assert load(shop.parent / "saved", split="given").split == split.split
+    assert load(shop.parent / "saved", split_seed=1).split == load(shop, split_seed=1).split
+    with pytest.raises(InputError, match="brings no split of its own"):
+        load(shop, split="given")
+    monkeypatch.setattr(module, "read", lambda *_, **__: pytest.fail("read before the split was checked"))
+    with pytest.raises(InputError, match="split = '8:1' is not known"):
+        load(shop, split="8:1")

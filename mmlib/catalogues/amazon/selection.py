@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ...core.errors import InputError
-from ..clean import k_core
+from ..clean import core_name, k_core
 from ..ids import case_twins
 from .reviews import Reviews
 
@@ -85,8 +85,7 @@ def _in_core(
                 ("items", np.unique(item), np.unique(item[inside])),
             )
         ]
-        least = f"{core}-core" if isinstance(core, int) else f"core of {core[0]} a user and {core[1]} an item"
-        notes.append(f"The {least}, iterated: {', '.join(counts)}.")
+        notes.append(f"The {core_name(core)}, iterated: {', '.join(counts)}.")
     return inside
 
 

@@ -9,13 +9,16 @@ results.)
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-Layers = tuple[Mask, Mask]  # body (coloured, patterned), trim (dark)
+from ...core.files import read_json
 
+Mask = NDArray[np.bool_]
+
+SHAPES: dict[str, dict[str, list[str]]] = read_json(Path(__file__).with_name("silhouettes.json"))
 FINE = 3  # each pixel is the mean of FINE x FINE points
 COLOURS = {
     "red": (206, 48, 48),
@@ -44,7 +47,7 @@ def draw(rng: np.random.Generator, category: str, colour: str, pattern: str, *, 
     scale = 1.12 + noise * 0.45 * rng.random()
     left, up = noise * 0.35 * (2 * rng.random(2) - 1)
     u, v = scale * (c * x + s * y) + left, scale * (c * y - s * x) + up
-    body, trim = SHAPES[category](u, v)
+    body, trim = silhouette(u, v, category)
     marks = PATTERNS[pattern](u + 0.3 * rng.random(), v + 0.3 * rng.random()) & body
 
     picture = _background(rng, x, y, noise)
@@ -150,97 +153,40 @@ def _line(x: np.ndarray, y: np.ndarray, x0: float, y0: float, x1: float, y1: flo
     return (along >= 0) & (along <= 1) & (across * across <= width * width / 4 * length2)
 
 
-def _mug(x: np.ndarray, y: np.ndarray) -> Layers:
-    body = _box(x, y, -0.62, -0.5, 0.38, 0.7) | _ellipse(x, y, -0.12, 0.7, 0.5, 0.12)
-    handle = _ring(x, y, 0.4, 0.08, 0.38, 0.4, 0.13) & (x > 0.36)
-    return body | handle, _ellipse(x, y, -0.12, -0.5, 0.5, 0.1)
-
-
-def _lamp(x: np.ndarray, y: np.ndarray) -> Layers:
-    foot = _box(x, y, -0.06, 0.05, 0.06, 0.8) | _ellipse(x, y, 0, 0.8, 0.38, 0.1)
-    return _wedge(x, y, -0.8, 0.08, 0.3, 0.7), foot
-
-
-def _chair(x: np.ndarray, y: np.ndarray) -> Layers:
-    seat = _box(x, y, -0.5, -0.85, 0.5, -0.1) | _wedge(x, y, 0.0, 0.25, 0.5, 0.62)
-    legs = _line(x, y, -0.5, 0.25, -0.62, 0.88, 0.12) | _line(x, y, 0.5, 0.25, 0.62, 0.88, 0.12)
-    posts = _box(x, y, -0.42, -0.1, -0.32, 0.0) | _box(x, y, 0.32, -0.1, 0.42, 0.0)
-    return seat, legs | posts
-
-
-def _backpack(x: np.ndarray, y: np.ndarray) -> Layers:
-    body = _ellipse(x, y, 0, -0.3, 0.58, 0.5) | _box(x, y, -0.58, -0.3, 0.58, 0.78)
-    pocket = _ring(x, y, 0, 0.4, 0.4, 0.3, 0.07) | _box(x, y, -0.4, 0.1, 0.4, 0.17)
-    loop = _ring(x, y, 0, -0.8, 0.2, 0.16, 0.08)
-    straps = (_box(x, y, -0.72, -0.2, -0.58, 0.6) | _box(x, y, 0.58, -0.2, 0.72, 0.6)) & ~body
-    return body, pocket | loop | straps
-
-
-def _shirt(x: np.ndarray, y: np.ndarray) -> Layers:
-    side = np.abs(x)
-    body = _box(x, y, -0.46, -0.62, 0.46, 0.82)
-    sleeve = _line(side, y, 0.3, -0.5, 0.85, -0.1, 0.36)
-    neck = _ellipse(x, y, 0, -0.66, 0.22, 0.2)
-    return (body | sleeve) & ~neck, _ring(x, y, 0, -0.66, 0.27, 0.25, 0.06) & (y > -0.64) & body
-
-
-def _boot(x: np.ndarray, y: np.ndarray) -> Layers:
-    shaft = _box(x, y, -0.5, -0.85, 0.1, 0.6)
-    foot = _ellipse(x, y, 0.18, 0.5, 0.62, 0.36) & (y <= 0.62)
-    sole = _box(x, y, -0.54, 0.62, 0.84, 0.76) | _box(x, y, -0.54, 0.62, -0.2, 0.86)
-    return shaft | foot, sole | _box(x, y, -0.54, -0.9, 0.14, -0.74)
-
-
-def _clock(x: np.ndarray, y: np.ndarray) -> Layers:
-    hands = _line(x, y, 0, 0.02, 0.02, -0.5, 0.09) | _line(x, y, 0, 0, 0.36, 0.2, 0.09)
-    bells = _ellipse(x, y, -0.5, -0.72, 0.22, 0.2) | _ellipse(x, y, 0.5, -0.72, 0.22, 0.2)
-    body = _ellipse(x, y, 0, 0.02, 0.78, 0.78)
-    return body, hands | (bells & ~body) | _ring(x, y, 0, 0.02, 0.78, 0.78, 0.1)
-
-
-def _vase(x: np.ndarray, y: np.ndarray) -> Layers:
-    belly = _ellipse(x, y, 0, 0.35, 0.56, 0.52)
-    neck = _wedge(x, y, -0.5, 0.1, 0.2, 0.28) | _wedge(x, y, -0.62, -0.48, 0.36, 0.2)
-    stem = _line(x, y, 0, -0.6, 0.1, -0.98, 0.06) | _line(x, y, -0.04, -0.6, -0.24, -0.94, 0.06)
-    return belly | neck, stem | _box(x, y, -0.3, 0.82, 0.3, 0.9)
-
-
-def _teapot(x: np.ndarray, y: np.ndarray) -> Layers:
-    body = _ellipse(x, y, 0, 0.2, 0.56, 0.5)
-    spout = _line(x, y, 0.4, 0.3, 0.88, -0.25, 0.2)
-    handle = _ring(x, y, -0.56, 0.15, 0.36, 0.38, 0.12) & (x < -0.45)
-    lid = _ellipse(x, y, 0, -0.4, 0.1, 0.1) | (_ellipse(x, y, 0, -0.25, 0.34, 0.1))
-    return body | spout | handle, lid
-
-
-def _umbrella(x: np.ndarray, y: np.ndarray) -> Layers:
-    dome = _ellipse(x, y, 0, 0.05, 0.92, 0.85) & (y <= 0.05)
-    for centre in (-0.62, 0.0, 0.62):
-        dome &= ~_ellipse(x, y, centre, 0.08, 0.3, 0.14)
-    hook = _ring(x, y, 0.14, 0.7, 0.19, 0.2, 0.1) & (y > 0.7)
-    return dome, _box(x, y, -0.05, -0.05, 0.05, 0.72) | hook | _box(x, y, -0.04, -0.95, 0.04, -0.78)
-
-
-def _hat(x: np.ndarray, y: np.ndarray) -> Layers:
-    crown = _wedge(x, y, -0.45, 0.4, 0.4, 0.54) | _ellipse(x, y, 0, -0.45, 0.4, 0.14)
-    brim = _ellipse(x, y, 0, 0.42, 0.95, 0.24)
-    return crown | brim, _wedge(x, y, 0.14, 0.32, 0.5, 0.53)
-
-
-def _cushion(x: np.ndarray, y: np.ndarray) -> Layers:
+def _cushion(x: np.ndarray, y: np.ndarray, half2: float, bulge: float) -> Mask:
+    """A square of half width sqrt(``half2``) whose sides are drawn in towards their middle."""
     x2, y2 = x * x, y * y
-    body = (x2 * (1 + 0.45 * (1 - y2 / 0.6)) <= 0.6) & (y2 * (1 + 0.45 * (1 - x2 / 0.6)) <= 0.6)
-    body &= _box(x, y, -0.8, -0.8, 0.8, 0.8)
-    corners = np.zeros_like(body)
-    for cx in (-0.74, 0.74):
-        for cy in (-0.74, 0.74):
-            corners |= _ellipse(x, y, cx, cy, 0.1, 0.1)
-    return body, corners
+    return (x2 * (1 + bulge * (1 - y2 / half2)) <= half2) & (y2 * (1 + bulge * (1 - x2 / half2)) <= half2)
 
 
-Shape = Callable[[np.ndarray, np.ndarray], Layers]
-SHAPES: dict[str, Shape] = dict(mug=_mug, lamp=_lamp, shirt=_shirt, backpack=_backpack, clock=_clock, boot=_boot)
-SHAPES |= dict(chair=_chair, teapot=_teapot, umbrella=_umbrella, vase=_vase, hat=_hat, cushion=_cushion)
+PIECES: dict[str, Callable[..., Mask]] = {
+    "box": _box,
+    "ellipse": _ellipse,
+    "ring": _ring,
+    "wedge": _wedge,
+    "line": _line,
+    "lines": lambda x, y, *points: _line(np.abs(x), y, *points),  # one on each side
+    "cushion": _cushion,
+    "left": lambda x, y, end: x < end,
+    "right": lambda x, y, end: x > end,
+    "below": lambda x, y, end: y > end,
+}
+
+
+def silhouette(u: np.ndarray, v: np.ndarray, category: str) -> tuple[Mask, Mask]:
+    """Body (coloured, patterned) and trim (dark) of a product, from the steps of ``silhouettes.json``.
+
+    A step adds a piece to the mask (``+``), takes it out (``-``) or keeps what is inside it (``&``).
+    """
+    masks: dict[str, Mask] = {}
+    for layer in ("body", "trim"):
+        mask = np.zeros(u.shape, dtype=bool)
+        for step in SHAPES[category][layer]:
+            sign, name, *numbers = step.split()
+            piece = masks[name] if name in masks else PIECES[name](u, v, *map(float, numbers))
+            mask = mask | piece if sign == "+" else mask & (piece if sign == "&" else ~piece)
+        masks[layer] = mask
+    return masks["body"], masks["trim"]
 
 
 def _fold(x: np.ndarray, period: float) -> np.ndarray:

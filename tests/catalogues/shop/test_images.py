@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mmlib.catalogues.shop.images import COLOURS, PATTERNS, SHAPES, draw, png
+from mmlib.catalogues.shop.images import COLOURS, PATTERNS, SHAPES, draw, png, silhouette
 from mmlib.core.files import digest
 
 
@@ -50,7 +50,7 @@ def test_each_fact_changes_the_product_and_not_its_surroundings():
 def test_a_product_fills_a_good_part_of_its_picture(shape):
     line = (np.arange(90) + 0.5) / 45 - 1
     x, y = np.broadcast_to(line, (90, 90)), np.broadcast_to(line[:, None], (90, 90))
-    body, trim = SHAPES[shape](1.12 * x, 1.12 * y)
+    body, trim = silhouette(1.12 * x, 1.12 * y, shape)
     assert 0.1 < body.mean() < 0.7
     assert 0 < trim.mean() < 0.2
     border = np.ones_like(body)
