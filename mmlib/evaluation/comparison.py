@@ -14,8 +14,7 @@ import pandas as pd
 from ..core.errors import InputError, one_of
 from . import statistics
 from .intervals import ENOUGH, mean_difference, too_few
-from .scores import Method, Scores, check_same_data, metric_columns
-from .variance import minimum_detectable
+from .scores import Method, Scores, check_same_data, metric_columns, same_rows, values_of
 
 SLICES = ("all", "few purchases")  # compared unless others are named: each more is one more chance to be lucky
 WHERE = {"all": "for all items", "few purchases": "for items with few purchases"}
@@ -122,7 +121,7 @@ class Comparisons(Sequence[Comparison]):
     @classmethod
     def corrected(cls, rows: Iterable[Comparison], level: float = 0.05) -> "Comparisons":
         """Make a family of comparisons that have been tested: correct, decide and sort them."""
-        rows = sorted(rows, key=lambda one: -one.difference if one.enough else np.inf)
+        rows = _by_effect(rows)
         tested = [one for one in rows if one.enough]
         adjusted = holm([one.p for one in tested])
         done = [replace(one, adjusted=p, significant=p < level, level=level) for one, p in zip(tested, adjusted)]
@@ -136,8 +135,7 @@ class Comparisons(Sequence[Comparison]):
 
     def only(self, rows: Iterable[Comparison]) -> "Comparisons":
         """A selection of the family, with the family's correction; rows may be turned."""
-        order = sorted(rows, key=lambda one: -one.difference if one.enough else np.inf)
-        return replace(self, rows=tuple(order))
+        return replace(self, rows=tuple(_by_effect(rows)))
 
     def pairs(self) -> dict[tuple[str, str], Comparison]:
         """(a, b) -> comparison, in both directions."""
@@ -167,7 +165,8 @@ class Comparisons(Sequence[Comparison]):
     @property
     def verdict(self) -> list[str]:
         """What was found, in sentences without a full stop: who leads, where all pairs were compared, else each row."""
-        if len({name for one in self.rows for name in (one.a, one.b)}) < 3:
+        names = {name for one in self.rows for name in (one.a, one.b)}
+        if len(names) < 3 or not self.pairs().keys() >= {*combinations(names, 2)}:
             return [one.sentence() for one in self.rows] or ["there was nothing to compare"]
         best, *rest = self.leaders
         first = (
@@ -182,14 +181,9 @@ class Comparisons(Sequence[Comparison]):
         """How it was decided, in one sentence."""
         family = f"Holm's correction over {self.tests} comparisons" if self.tests > 1 else "one comparison"
         return (
-            f"Differences are paired over the same users and seeds, with {self.interval}s; significant: p below "
-            f"{self.level:g} after {family}."
+            f"Differences are paired over the same users and seeds, with {100 * (1 - self.level):.3g} % intervals; "
+            f"significant: p below {self.level:g} after {family}."
         )
-
-    @property
-    def interval(self) -> str:
-        """What the intervals are called, such as ``"95 % interval"``."""
-        return f"{100 * (1 - self.level):.3g} % interval"
 
     def table(self) -> pd.DataFrame:
         """A row a comparison: ``a``, ``b``, ``slice``, ``mean``, ``mean of baseline``, ``difference``, ``low``,
@@ -206,6 +200,10 @@ class Comparisons(Sequence[Comparison]):
 
     def _repr_html_(self) -> str:
         return self.table().to_html(index=False, border=0) + f"<p>{self.rule}</p>"
+
+
+def _by_effect(rows: Iterable[Comparison]) -> list[Comparison]:
+    return sorted(rows, key=lambda one: -one.difference if one.enough else np.inf)
 
 
 def compare(
@@ -281,8 +279,9 @@ def compare_pairs(
         seeds = [seed for seed in a.runs if seed in b.runs]
         if not seeds:
             raise InputError(f"{a.label} and {b.label} have no seed in common; run both with the same seeds.")
-        runs = [one.runs[seed] for seed in seeds for one in (a, b)]
-        check_same_data([(f"{one.label}, {seed}", one.runs[seed]) for seed in seeds for one in (a, b)])
+        named = [(f"{one.label}, {seed}", one.runs[seed]) for seed in seeds for one in (a, b)]
+        check_same_data(named)
+        runs = [one for _, one in named]
         wanted = [slices] if isinstance(slices, str) else slices
         for one in (a, b):
             one_of("metric", metric, one.metrics)
@@ -290,8 +289,9 @@ def compare_pairs(
                 one_of("slice", name, one.slices)
         names = [name for name in (SLICES if wanted is None else wanted) if name in a.slices and name in b.slices]
         for same in same_rows(runs, names):
-            values = _values(runs, metric, same[0], (a.label, b.label))
-            rows.append(_tested(a.label, b.label, metric, same, values[::2], values[1::2], level, resamples))
+            values = values_of(runs, same[0], [metric], f"{a.label} and {b.label}")[:, :, 0]
+            row = Comparison(a.label, b.label, metric, same, values.shape[1], len(seeds), level=level)
+            rows.append(_tested(row, values[::2], values[1::2], resamples) if row.enough else row)
     return Comparisons.corrected(rows, level)
 
 
@@ -302,23 +302,12 @@ def paired(a: Scores, b: Scores, metric: str = "recall@20", slice: str = "all") 
         InputError: when the two differ in users or data, or the metric or slice is not there.
     """
     check_same_data([(a.label, a), (b.label, b)])
-    left, right = _values([a, b], metric, slice, (a.label, b.label))
+    for one in (a, b):
+        one_of("metric", metric, metric_columns(one.per_user))
+    left, right = values_of([a, b], slice, [metric], f"{a.label} and {b.label}")[:, :, 0]
+    if not len(left):
+        raise InputError(f"No user has positives in the slice {slice!r}.")
     return left, right
-
-
-def same_rows(runs: Sequence[Scores], names: Sequence[str]) -> list[tuple[str, ...]]:
-    """The slices that hold the same rows in every run, grouped: each group once, under all of its names."""
-    found: dict[str, list[str]] = {}
-    for name in names:
-        tables = [one.of_slice(name).drop(columns="slice").reset_index(drop=True) for one in runs]
-        twin = next((first for first, own in found.items() if _equal(runs, first, tables)), None)
-        found.setdefault(twin or name, []).append(name)
-    return [tuple(group) for group in found.values()]
-
-
-def _equal(runs: Sequence[Scores], slice: str, tables: Sequence[pd.DataFrame]) -> bool:
-    others = (one.of_slice(slice).drop(columns="slice").reset_index(drop=True) for one in runs)
-    return all(len(other) == len(table) and other.equals(table) for other, table in zip(others, tables))
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -336,38 +325,17 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
 
 
-def _tested(
-    a: str,
-    b: str,
-    metric: str,
-    slices: tuple[str, ...],
-    left: np.ndarray,
-    right: np.ndarray,
-    level: float,
-    resamples: int,
-) -> Comparison:
-    """One comparison of values [S, U], before the correction."""
-    found = mean_difference(left - right, level=1 - level)
-    row = Comparison(a, b, metric, slices, found.users, found.seeds, level=level)
-    if not row.enough:
+def _tested(row: Comparison, left: np.ndarray, right: np.ndarray, resamples: int) -> Comparison:
+    """The row with its numbers, before the correction, from the values [S, U] of both sides."""
+    difference = left - right
+    found = mean_difference(difference, level=1 - row.level)
+    row = replace(
+        row, mean_a=float(left.mean()), mean_b=float(right.mean()),
+        difference=found.value, low=found.low, high=found.high, p=found.p,
+        wilcoxon=statistics.wilcoxon(left, right).p,
+        detectable=statistics.minimum_detectable(difference, alpha=row.level),
+    )  # fmt: skip
+    if not resamples:
         return row
-    row = replace(row, mean_a=float(left.mean()), mean_b=float(right.mean()), difference=found.value)
-    row = replace(row, low=found.low, high=found.high, p=found.p, wilcoxon=statistics.wilcoxon(left, right).p)
-    row = replace(row, detectable=minimum_detectable(left - right, alpha=level))
-    if resamples:
-        ends = statistics.paired_bootstrap(left, right, level=1 - level, resamples=resamples)
-        row = replace(row, bootstrap_low=ends.low, bootstrap_high=ends.high)
-    return row
-
-
-def _values(runs: Sequence[Scores], metric: str, slice: str, labels: tuple[str, str]) -> np.ndarray:
-    """The values of one slice, users in the same order: [runs, U]."""
-    tables = [one.of_slice(slice) for one in runs]
-    for table in tables:
-        if metric not in table:
-            raise InputError(f"There is no metric {metric!r}; there are {', '.join(metric_columns(table))}.")
-        if not np.array_equal(table["user"], tables[0]["user"]):
-            raise InputError(f"{' and '.join(labels)} were not scored on the same users; use one split for both.")
-    if tables[0].empty:
-        raise InputError(f"No user has positives in the slice {slice!r}.")
-    return np.stack([table[metric].to_numpy(dtype=float) for table in tables])
+    ends = statistics.paired_bootstrap(left, right, level=1 - row.level, resamples=resamples)
+    return replace(row, bootstrap_low=ends.low, bootstrap_high=ends.high)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from .variance import table_of, variance_of_mean
+from ..core.errors import InputError
 
 ENOUGH = 10  # users; with fewer, nothing is said of a mean or a difference
 SAME = 1e-12  # values that differ by less differ by rounding alone
@@ -34,6 +34,12 @@ class Estimate:
     users: int
     seeds: int
 
+    @classmethod
+    def of(cls, table: np.ndarray, low: float = np.nan, high: float = np.nan, p: float = np.nan) -> "Estimate":
+        """The mean of values [S, U] with these ends."""
+        seeds, users = table.shape
+        return cls(float(table.mean()), float(low), float(high), float(p), users, seeds)
+
 
 def mean_of_shares(values: Any, *, level: float = 0.95) -> Estimate:
     r"""The mean of values in 0..1 with Wilson's score interval for an effective number of users.
@@ -56,21 +62,20 @@ def mean_of_shares(values: Any, *, level: float = 0.95) -> Estimate:
         InputError: for another shape, NaN or infinite values.
     """
     table = table_of(values)
-    seeds, users = table.shape
-    mean = float(table.mean())
+    mean, users = float(table.mean()), table.shape[1]
     if users < ENOUGH:
-        return Estimate(mean, np.nan, np.nan, np.nan, users, seeds)
+        return Estimate.of(table)
     variance, freedom = variance_of_mean(table)
     t = float(stats.t.ppf((1 + level) / 2, freedom))
     if table.min() < 0 or table.max() > 1:
-        return Estimate(mean, mean - t * variance**0.5, mean + t * variance**0.5, np.nan, users, seeds)
+        return Estimate.of(table, mean - t * variance**0.5, mean + t * variance**0.5)
     far, worst = table.mean(0), mean * (1 - mean) / users
     far = far if mean <= 0.5 else 1 - far
     informative = far.sum() ** 2 / (far @ far) if far @ far > 0 else 0.0
     effect = (informative * variance / worst + PRIOR) / (informative + PRIOR) if worst > 0 else 1.0
     k = t**2 * effect / users
     centre, half = (mean + k / 2) / (1 + k), (k * (mean * (1 - mean) + k / 4)) ** 0.5 / (1 + k)
-    return Estimate(mean, max(0.0, centre - half), min(1.0, centre + half), np.nan, users, seeds)
+    return Estimate.of(table, max(0.0, centre - half), min(1.0, centre + half))
 
 
 def mean_difference(difference: Any, *, level: float = 0.95) -> Estimate:
@@ -91,22 +96,62 @@ def mean_difference(difference: Any, *, level: float = 0.95) -> Estimate:
     Raises:
         InputError: for another shape, NaN or infinite values.
     """
-    table = table_of(difference)
-    seeds, users = table.shape
-    value = float(table.mean())
-    if users < ENOUGH:
-        return Estimate(value, np.nan, np.nan, np.nan, users, seeds)
-    table = np.where(np.abs(table) < SAME, 0.0, table)
-    by_user = table.mean(0)
-    some = by_user[by_user != 0]
+    given = table_of(difference)
+    if given.shape[1] < ENOUGH:
+        return Estimate.of(given)
+    table = np.where(np.abs(given) < SAME, 0.0, given)
+    some = table.mean(0)[table.mean(0) != 0]
     size = float(np.sqrt((some**2).mean())) if len(some) else 1.0
-    more = np.concatenate([table, np.tile([size, -size], (seeds, 1))], axis=1)
+    more = np.concatenate([table, np.tile([size, -size], (len(table), 1))], axis=1)
     variance, freedom = variance_of_mean(more)
     centre, error = float(more.mean()), float(np.sqrt(variance))
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     p = float(2 * stats.t.sf(abs(centre) / error, freedom))
     bound = 1.0 if np.abs(table).max() <= 1 else np.inf
-    return Estimate(value, max(-bound, centre - half), min(bound, centre + half), p, users, seeds)
+    return Estimate.of(given, max(-bound, centre - half), min(bound, centre + half), p)
+
+
+def variance_of_mean(values: Any) -> tuple[float, float]:
+    r"""Variance of the mean of D, [U] or [S, U], for other users and seeds, and its degrees of freedom.
+
+    .. math:: v = \mathrm{var}(\bar D_{s\cdot}) / S + \mathrm{var}(\bar D_{\cdot u}) / U - \sigma_e^2 / (S U)
+
+    where the last term (the residual, counted twice by the first two) keeps v from being too large; v is at
+    least as large as either side's own. The degrees of freedom follow Satterthwaite (1946). With one seed only
+    users are counted, and the result says nothing of other seeds.
+    """
+    table = table_of(values)
+    seeds, users = table.shape
+    by_user = table.mean(0).var(ddof=1) / users if users > 1 else 0.0
+    if seeds == 1:
+        return float(by_user), max(1, users - 1)
+    by_seed = table.mean(1).var(ddof=1) / seeds
+    twice = residual(table) / (seeds * users)
+    variance = max(by_user + by_seed - twice, by_user, by_seed)
+    parts = by_user**2 / max(1, users - 1) + by_seed**2 / (seeds - 1)
+    freedom = (by_user + by_seed) ** 2 / parts if parts > 0 else users - 1
+    return float(variance), max(1.0, float(freedom))
+
+
+def residual(table: np.ndarray) -> float:
+    """Mean square of what neither the user nor the seed explains."""
+    seeds, users = table.shape
+    rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+    return float((rest**2).sum() / max(1, (seeds - 1) * (users - 1)))
+
+
+def table_of(values: Any) -> np.ndarray:
+    """Values as [S, U] float64, S = 1 for [U].
+
+    Raises:
+        InputError: for another shape, no values, and NaN or infinite ones.
+    """
+    table = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    if table.ndim != 2 or table.size == 0:
+        raise InputError(f"Values of shape {list(np.shape(values))} are not [users] or [seeds, users].")
+    if not np.isfinite(table).all():
+        raise InputError(f"{int((~np.isfinite(table)).sum())} of {table.size} values are NaN or infinite.")
+    return table
 
 
 def in_words(mean: float, low: float, high: float, users: int, digits: int = 4) -> str:

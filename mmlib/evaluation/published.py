@@ -64,17 +64,9 @@ def coverage(dataset: str | None = None) -> pd.DataFrame:
         InputError: for an unknown dataset.
     """
     groups = published(dataset).groupby(["dataset", "protocol"])
-    rows = [
-        {
-            "dataset": name,
-            "protocol": tag,
-            "figures": len(table),
-            "methods": table["method"].nunique(),
-            "metrics": _short(table["metric"]),
-        }
-        for (name, tag), table in groups
-    ]
-    return pd.DataFrame(rows)
+    return groups.agg(
+        figures=("value", "size"), methods=("method", "nunique"), metrics=("metric", _short)
+    ).reset_index()
 
 
 def _short(metrics: pd.Series) -> str:

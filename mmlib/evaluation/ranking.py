@@ -74,13 +74,7 @@ def evaluate(
     Raises:
         InputError: unknown part, slice or candidates, no data, no cold item, or k < 1.
     """
-    one_of("part", part, ("valid", "test"))
-    if isinstance(k, str) or not isinstance(k, Sequence) or not k:
-        raise InputError(f"k = {k!r}; give a list of lengths of at least 1, such as [10, 20].")
-    for length in k:
-        number("k", length, whole=True, least=1, most=LONGEST)
-    number("few", few, whole=True, least=0)
-    number("block", block, whole=True, least=1)
+    _check_options(part, k, few, block)
     inner = getattr(model, "model", model)
     data = data or getattr(inner, "data", None)
     if data is None:
@@ -96,18 +90,30 @@ def evaluate(
     device = ranked.users.device if isinstance(ranked, Embeddings) else "cpu"
     task = Task.of(data, part, mask_valid=mask_valid, candidates=candidates, device=device)
     items, hits = task.lists(ranked, max(k), block)
-    counts = {one: task.positives_in(one) for one in wanted}
+    counts = {one: task.positives(one) for one in wanted}
     if slices is None:
         total = int(task.positives().sum())
         wanted = tuple(one for n, one in enumerate(wanted) if n < 2 or 0 < int(counts[one].sum()) < total)
-    tables = [_per_user(task.users, one, items, hits, counts[one], k) for one in wanted]
-    left_out = data.n_users - len(task.users)
-    about = {"part": part, "mask_valid": mask_valid and part == "test", "candidates": candidates}
-    about |= {"few": few, "left_out": left_out}
-    about["slices"] = {one.name: one.rule for one in wanted}
-    about["data"] = {"name": data.name, "key": data.key, "split": data.split and asdict(data.split)}
+    about = {
+        "part": part, "mask_valid": mask_valid and part == "test", "candidates": candidates, "few": few,
+        "left_out": data.n_users - len(task.users), "slices": {one.name: one.rule for one in wanted},
+        "data": {"name": data.name, "key": data.key, "split": data.split and asdict(data.split)},
+    }  # fmt: skip
     name = label or (inner.about.get("model", "embeddings") if isinstance(inner, Embeddings) else type(inner).__name__)
-    return Scores(name, _joined(tables, wanted), about, _of_lists(task.users, wanted, items, data, k))
+    tables = [_per_user(task.users, one, items, hits, counts[one], k) for one in wanted]
+    per_user = pd.concat(tables, ignore_index=True)
+    per_user["slice"] = pd.Categorical(per_user["slice"], [one.name for one in wanted])  # a byte a row
+    return Scores(name, per_user, about, _of_lists(task.users, wanted, items, data, k))
+
+
+def _check_options(part: str, k: Sequence[int], few: int, block: int) -> None:
+    one_of("part", part, ("valid", "test"))
+    if isinstance(k, str) or not isinstance(k, Sequence) or not k:
+        raise InputError(f"k = {k!r}; give a list of lengths of at least 1, such as [10, 20].")
+    for length in k:
+        number("k", length, whole=True, least=1, most=LONGEST)
+    number("few", few, whole=True, least=0)
+    number("block", block, whole=True, least=1)
 
 
 @dataclass(frozen=True)
@@ -167,17 +173,14 @@ class Task:
         hits = rank.hits(items, self.truth, rows=rows)
         return items.cpu(), hits.cpu()
 
-    def positives(self, counted: Tensor | None = None) -> Tensor:
-        """How many positives each of ``users`` has, only those among ``counted`` [n_items] bool if given: [n]."""
+    def positives(self, one: Slice | None = None) -> Tensor:
+        """How many positives each of ``users`` has, or has of a slice (0 for users that are not in it): [n]."""
         indptr, items = self.truth.indptr.cpu(), self.truth.items.cpu()
-        ones = torch.ones(len(items), dtype=torch.int64) if counted is None else counted[items].long()
-        total = torch.cat([torch.zeros(1, dtype=torch.int64), ones.cumsum(0)])[indptr]
-        return total.diff()[self.users]
-
-    def positives_in(self, one: Slice) -> Tensor:
-        """How many positives of a slice each of ``users`` has; 0 for users that are not in it: [n]."""
-        count = self.positives(None if one.items is None else torch.tensor(one.items))
-        return count if one.users is None else count * torch.tensor(one.users)[self.users]
+        counts = torch.ones(len(items), dtype=torch.int64)
+        if one is not None and one.items is not None:
+            counts = torch.tensor(one.items)[items].long()
+        found = torch.cat([torch.zeros(1, dtype=torch.int64), counts.cumsum(0)])[indptr].diff()[self.users]
+        return found if one is None or one.users is None else found * torch.tensor(one.users)[self.users]
 
     def means(self, ranked: "Embeddings | Scoring", k: int) -> dict[str, float]:
         """Recall and NDCG at k, averaged over users: what validation during training needs."""
@@ -204,16 +207,8 @@ def _per_user(
     users, items, hits, positives = users[kept], items[kept], hits[kept], positives[kept]
     if one.items is not None:
         hits = hits & torch.tensor(one.items)[items]  # -1 is the last item's place, but never a hit
-    return pd.DataFrame({"user": users.numpy(), "positives": positives.numpy()} | of_users(hits, positives, k, METRICS))
-
-
-def _joined(tables: Sequence[pd.DataFrame], wanted: Sequence[Slice]) -> pd.DataFrame:
-    """One table; slices as categories, which take a byte a row."""
-    names = [one.name for one in wanted]
-    codes = np.repeat(np.arange(len(names)), [len(table) for table in tables])
-    table = pd.concat(tables, ignore_index=True)
-    table.insert(1, "slice", pd.Series(pd.Categorical.from_codes(codes, pd.Index(names))))
-    return table
+    facts = {"user": users.numpy(), "slice": one.name, "positives": positives.numpy()}
+    return pd.DataFrame(facts | of_users(hits, positives, k, METRICS))
 
 
 def _of_lists(users: Tensor, wanted: Sequence[Slice], items: Tensor, data: Dataset, k: Sequence[int]) -> pd.DataFrame:

@@ -131,12 +131,7 @@ class Method:
         """
         rows, metrics = [], self.metrics
         for name in self.slices:
-            tables = [one.of_slice(name) for one in self.runs.values()]
-            if any(table["user"].tolist() != tables[0]["user"].tolist() for table in tables):
-                raise InputError(
-                    f"The runs of {self.label} were not scored on the same users; use one split for all seeds."
-                )
-            values = np.stack([table[metrics].to_numpy(dtype=float) for table in tables])  # [S, U, M]
+            values = values_of([*self.runs.values()], name, metrics, f"The runs of {self.label}")
             for metric, own in zip(metrics, np.moveaxis(values, 2, 0)):
                 found = mean_of_shares(own, level=level)
                 rows.append((name, metric, found.value, found.low, found.high, found.users))
@@ -157,6 +152,31 @@ def ranked(methods: Mapping[str, Method | Scores], metric: str, slice: str = "al
         raise InputError(f"{metric!r} was not measured in the slice {slice!r}.")
     rows = rows.sort_values("mean", ascending=False, kind="stable", ignore_index=True)
     return rows[["method", "mean", "low", "high", "users"]]
+
+
+def values_of(runs: Sequence[Scores], slice: str, metrics: Sequence[str], who: str) -> np.ndarray:
+    """The values of a slice in several rankings, users in the same order: [runs, U, metrics].
+
+    Raises:
+        InputError: naming ``who``, when they were not scored on the same users.
+    """
+    tables = [one.of_slice(slice) for one in runs]
+    if not all(np.array_equal(table["user"], tables[0]["user"]) for table in tables):
+        raise InputError(f"{who} were not scored on the same users; use one split for all of them.")
+    return np.stack([table[list(metrics)].to_numpy(dtype=float) for table in tables])
+
+
+def same_rows(runs: Sequence[Scores], names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The slices that hold the same rows in every run, grouped: each group once, under all of its names."""
+    groups: list[tuple[list[str], list[pd.DataFrame]]] = []
+    for name in names:
+        tables = [one.of_slice(name).drop(columns="slice").reset_index(drop=True) for one in runs]
+        same = (own for own, others in groups if all(map(pd.DataFrame.equals, others, tables)))
+        if (twin := next(same, None)) is None:
+            groups.append(([name], tables))
+        else:
+            twin.append(name)
+    return [tuple(own) for own, _ in groups]
 
 
 def check_same_data(runs: Sequence[tuple[str, Scores]]) -> None:

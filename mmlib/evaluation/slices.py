@@ -4,7 +4,7 @@ A slice of items counts only positives among its items, and the users who have a
 whole catalogue all the same. A slice of users counts all positives of its users.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,57 +40,26 @@ class Slice:
     users: np.ndarray | None = None
 
 
-def _all(data: Dataset, few: int) -> Slice:
-    return Slice("all", "every positive of every user")
-
-
-def _few(data: Dataset, few: int) -> Slice:
-    return Slice(FEW, f"items bought at most {few} times in the training part", data.purchases() <= few)
-
-
-def _tail(data: Dataset, few: int) -> Slice:
-    """AlignRec, section 5.5: "items in testing set that have been interacted with less than four times"."""
-    return Slice("tail", f"items bought fewer than {TAIL + 1} times in the training part", data.purchases() <= TAIL)
-
-
-def _head(data: Dataset, few: int) -> Slice:
-    return Slice("head", f"items bought {TAIL + 1} times or more in the training part", data.purchases() > TAIL)
-
-
-def _cold(data: Dataset, few: int) -> Slice:
-    return Slice("cold items", "items that nobody bought in the training part", data.purchases() == 0)
-
-
-def _no_picture(data: Dataset, few: int) -> Slice:
-    return Slice("no picture", "items without a picture", (data.items["image"] == "").to_numpy(dtype=bool))
-
-
-def _no_text(data: Dataset, few: int) -> Slice:
-    empty = (data.items["title"] + data.items["text"]).str.strip() == ""
-    return Slice("no text", "items without title and description", empty.to_numpy(dtype=bool))
-
-
-def _history(name: str) -> Callable[[Dataset, int], Slice]:
-    low, high = HISTORY[name]
-    said = f"{low} or more" if name.endswith(f">{low - 1}") else name.removeprefix("history ").replace("-", " to ")
-
-    def rule(data: Dataset, few: int) -> Slice:
-        bought = np.bincount(data.train[:, 0], minlength=data.n_users)
-        return Slice(name, f"users with {said} training purchases", users=(bought >= low) & (bought <= high))
-
-    return rule
-
-
-RULES: dict[str, Callable[[Dataset, int], Slice]] = {
-    "all": _all,
-    FEW: _few,
-    "head": _head,
-    "tail": _tail,
-    "cold items": _cold,
-    **{name: _history(name) for name in HISTORY},
-    "no picture": _no_picture,
-    "no text": _no_text,
-}
+def _named(data: Dataset, few: int) -> dict[str, Slice]:
+    """Every slice that has a name of its own."""
+    bought, own = data.purchases(), np.bincount(data.train[:, 0], minlength=data.n_users)
+    words = (data.items["title"] + data.items["text"]).str.strip()
+    where = "in the training part"
+    found = [
+        Slice("all", "every positive of every user"),
+        Slice(FEW, f"items bought at most {few} times {where}", bought <= few),
+        Slice("head", f"items bought {TAIL + 1} times or more {where}", bought > TAIL),
+        # AlignRec, section 5.5: "items in testing set that have been interacted with less than four times"
+        Slice("tail", f"items bought fewer than {TAIL + 1} times {where}", bought <= TAIL),
+        Slice("cold items", f"items that nobody bought {where}", bought == 0),
+    ]
+    for name, (low, high) in HISTORY.items():
+        said = name.removeprefix("history ").replace("-", " to ").replace(f">{low - 1}", f"{low} or more")
+        found.append(Slice(name, f"users with {said} training purchases", users=(own >= low) & (own <= high)))
+    without = (data.items["image"] == "").to_numpy(dtype=bool), (words == "").to_numpy(dtype=bool)
+    found.append(Slice("no picture", "items without a picture", without[0]))
+    found.append(Slice("no text", "items without title and description", without[1]))
+    return {one.name: one for one in found}
 
 
 def chosen(data: Dataset, names: Sequence[str | Slice] | None = None, few: int = 5) -> tuple[Slice, ...]:
@@ -112,27 +81,21 @@ def chosen(data: Dataset, names: Sequence[str | Slice] | None = None, few: int =
     Raises:
         InputError: for unknown names, two slices of one name, and masks of the wrong length.
     """
-    given = [names] if isinstance(names, str | Slice) else list(RULES if names is None else names)
+    known = _named(data, few)
+    given = [names] if isinstance(names, str | Slice) else list(known if names is None else names)
     if not given:
-        raise InputError(f"slices is empty; give at least one, such as 'all'. There are {', '.join(RULES)}.")
+        raise InputError(f"slices is empty; give at least one, such as 'all'. There are {', '.join(known)}.")
     flat = [one for name in given for one in (HISTORY if name == "history" else [name])]
-    found = tuple(one if isinstance(one, Slice) else _named(one)(data, few) for one in flat)
+    every = [*known, "history"]
+    found = tuple(one if isinstance(one, Slice) else known[one_of("slices", one, every)] for one in flat)
     labels = [one.name for one in found]
     if twice := [name for name in dict.fromkeys(labels) if labels.count(name) > 1]:
         raise InputError(f"slices has {', '.join(map(repr, twice))} more than once; give each slice a name of its own.")
     for one in found:
-        _check(one, data)
+        for what, mask, n in (("items", one.items, data.n_items), ("users", one.users, data.n_users)):
+            if mask is not None and (mask.dtype != bool or mask.shape != (n,)):
+                raise InputError(
+                    f"The slice {one.name!r} has {what} of type {mask.dtype} and shape {list(mask.shape)}; "
+                    f"give a bool for each of the {n:,} {what} of {data.name}."
+                )
     return found
-
-
-def _named(name: str) -> Callable[[Dataset, int], Slice]:
-    return RULES[one_of("slices", name, [*RULES, "history"])]
-
-
-def _check(one: Slice, data: Dataset) -> None:
-    for what, mask, n in (("items", one.items, data.n_items), ("users", one.users, data.n_users)):
-        if mask is not None and (mask.dtype != bool or mask.shape != (n,)):
-            raise InputError(
-                f"The slice {one.name!r} has {what} of type {mask.dtype} and shape {list(mask.shape)}; "
-                f"give a bool for each of the {n:,} {what} of {data.name}."
-            )

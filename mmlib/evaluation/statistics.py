@@ -1,4 +1,4 @@
-"""How sure a mean or a difference is: intervals, tests, and what a test part can resolve.
+"""How sure a mean or a difference is: bootstrap, tests, where the variance comes from, what a test part can resolve.
 
 Letters: U = users, S = seeds, B = resamples. Values are [U], of one trained model, or [S, U], where row s is what
 the model trained with seed s is worth to each user; every seed ranks every user, so the two are crossed.
@@ -9,30 +9,32 @@ and seeds together and is what the tables show.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, special, stats
 
 from ..core.errors import InputError, one_of
-from .intervals import Estimate
-from .variance import Components, components, detectable, difference_of, minimum_detectable, table_of, variance_of_mean
-
-__all__ = [
-    "Components",
-    "Estimate",
-    "SignedRanks",
-    "components",
-    "detectable",
-    "mean",
-    "minimum_detectable",
-    "paired_bootstrap",
-    "paired_t",
-    "variance_of_mean",
-    "wilcoxon",
-]
+from .intervals import Estimate, residual, table_of, variance_of_mean
 
 AT_ONCE = 2**21  # values resampled at a time: about 50 MB
+Zeros = Literal["pratt", "zsplit", "wilcox"]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Variance components of values [S, U]: what users, seeds and their interplay add; see ``components``."""
+
+    users: float
+    seeds: float
+    residual: float
+    n_users: int
+    n_seeds: int
+
+    def error(self, users: int | None = None, seeds: int | None = None) -> float:
+        """Standard error of the mean over so many users and seeds; by default as many as were measured."""
+        u, s = users or self.n_users, seeds or self.n_seeds
+        return float(np.sqrt(self.users / u + self.seeds / s + self.residual / (u * s)))
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,102 @@ class SignedRanks:
     equal: int
 
 
+def minimum_detectable(difference: Any, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest true difference that a paired test on such data finds with probability ``power``.
+
+    It is made of the spread of the differences, not of their mean, so it may be read before or after the
+    test. Differences that are there but smaller will often be called noise.
+
+    Args:
+        difference: [U] or [S, U], ``a - b`` for the same users and seeds, of a pair of methods like those to come.
+        alpha: two-sided level of the test; divide it by the number of tests for Holm's first step.
+        power: in (alpha, 1).
+
+    Raises:
+        InputError: for fewer than two users, and values, alpha or power that cannot be.
+    """
+    table = table_of(difference)
+    if table.shape[1] < 2:
+        raise InputError("What can be detected is not known from fewer than two users.")
+    variance, freedom = variance_of_mean(table)
+    return detectable(float(np.sqrt(variance)), freedom, alpha=alpha, power=power)
+
+
+def detectable(error: float, freedom: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The true mean that a two-sided t-test finds, on the right side of 0, with probability ``power``.
+
+    By the noncentral t distribution (Cohen 1988, chapter 2).
+
+    With many degrees of freedom that is (z of 1 - alpha / 2, plus z of power) times the error: 2.80 errors at 0.05
+    and 0.8.
+
+    Args:
+        error: standard error of the mean difference.
+        freedom: its degrees of freedom.
+
+    Raises:
+        InputError: when alpha or power cannot be.
+    """
+    if not 1e-12 < alpha < power < 1:  # beyond which the noncentral t is not computed in double precision
+        raise InputError(f"alpha = {alpha} and power = {power} must lie in (1e-12, 1), and alpha below power.")
+    if error == 0:
+        return 0.0
+    critical = float(stats.t.ppf(1 - alpha / 2, freedom))
+
+    def missing(shift: float) -> float:
+        return 1 - float(special.nctdtr(freedom, shift, critical)) - power
+
+    most = critical + float(stats.norm.ppf(max(power, 0.5)))
+    while missing(most) < 0:
+        most *= 1.5
+    return error * float(optimize.brentq(missing, 0, most, xtol=1e-9))
+
+
+def components(values: Any) -> Components:
+    r"""How much of the variance comes from users, seeds and the rest: two-way analysis of variance, one value a cell.
+
+    .. math:: \sigma_u^2 = (MS_u - MS_e) / S, \quad \sigma_s^2 = (MS_s - MS_e) / U, \quad \sigma_e^2 = MS_e
+
+    with estimates below 0 set to 0 (Searle, Casella and McCulloch 1992, chapter 4). ``Components.error`` says what
+    more users or more seeds would bring.
+
+    Args:
+        values: [S, U], values or paired differences, with S and U at least 2.
+
+    Raises:
+        InputError: for another shape.
+    """
+    table = table_of(values)
+    seeds, users = table.shape
+    if min(seeds, users) < 2:
+        raise InputError(f"To tell users from seeds takes two of each or more, not {users} users and {seeds} seeds.")
+    rest = residual(table)
+    of_users = max(0.0, float(table.mean(0).var(ddof=1)) - rest / seeds)
+    of_seeds = max(0.0, float(table.mean(1).var(ddof=1)) - rest / users)
+    return Components(of_users, of_seeds, rest, users, seeds)
+
+
+def difference_of(a: Any, b: Any) -> np.ndarray:
+    """``a - b`` as [S, U].
+
+    Raises:
+        InputError: as ``table_of``, and when the shapes differ.
+    """
+    left, right = table_of(a), table_of(b)
+    if left.shape != right.shape:
+        shapes = f"{list(np.shape(a))} and {list(np.shape(b))}"
+        raise InputError(f"A paired comparison needs the same seeds and users on both sides, not {shapes}.")
+    return left - right
+
+
 def mean(values: Any, *, level: float = 0.95, resamples: int = 9_999, seed: int = 0) -> Estimate:
     """The mean with a percentile bootstrap interval (Efron and Tibshirani 1993, chapter 13).
 
-    For [U] users are drawn with replacement (``scipy.stats.bootstrap``). For [S, U] users and seeds are drawn apart
-    and crossed (Owen 2007, "The pigeonhole bootstrap"), where S - 1 of the S seeds are drawn, with replacement: S draws
-    would give (S - 1) / S of the seeds' variance, S - 1 give it whole (Rao and Wu 1988). The residual is counted up to
-    three times, so with noise that is neither the user's nor the seed's the interval is somewhat too wide; where seeds
-    matter most and are few it is too narrow, as no resample knows Student's tails: then use ``compare``'s interval.
+    For [U] users are drawn with replacement. For [S, U] users and seeds are drawn apart and crossed (Owen 2007, "The
+    pigeonhole bootstrap"), where S - 1 of the S seeds are drawn, with replacement: S draws would give (S - 1) / S of
+    the seeds' variance, S - 1 give it whole (Rao and Wu 1988). The residual is counted up to three times, so with
+    noise that is neither the user's nor the seed's the interval is somewhat too wide; where seeds matter most and are
+    few it is too narrow, as no resample knows Student's tails: then use ``compare``'s interval.
 
     Args:
         values: [U] or [S, U].
@@ -100,7 +190,7 @@ def paired_t(a: Any, b: Any, *, level: float = 0.95) -> Estimate:
         InputError: when the shapes differ, for fewer than two users, and values or a level that cannot be.
     """
     difference = difference_of(a, b)
-    _check(level, 1)
+    _check(level)
     seeds, users = difference.shape
     if users < 2:
         raise InputError("A paired t-test needs at least two users.")
@@ -113,7 +203,7 @@ def paired_t(a: Any, b: Any, *, level: float = 0.95) -> Estimate:
     return Estimate(value, float(low), float(high), float(found.pvalue), users, seeds)
 
 
-def wilcoxon(a: Any, b: Any, *, zeros: str = "pratt") -> SignedRanks:
+def wilcoxon(a: Any, b: Any, *, zeros: Zeros = "pratt") -> SignedRanks:
     """Wilcoxon's signed-rank test over users (``scipy.stats.wilcoxon``); seeds are averaged first.
 
     Most users have the same hits under both methods, so zero differences are many and their treatment matters:
@@ -133,7 +223,7 @@ def wilcoxon(a: Any, b: Any, *, zeros: str = "pratt") -> SignedRanks:
     Raises:
         InputError: when the shapes differ, for an unknown ``zeros``, and values that cannot be.
     """
-    one_of("zeros", zeros, ("pratt", "zsplit", "wilcox"))
+    one_of("zeros", zeros, get_args(Zeros))
     by_user = difference_of(a, b).mean(0)
     largest = np.abs(by_user).max()
     if largest == 0:
@@ -141,42 +231,31 @@ def wilcoxon(a: Any, b: Any, *, zeros: str = "pratt") -> SignedRanks:
     by_user = np.round(by_user / largest, 12)
     ranks = stats.rankdata(np.abs(by_user)) * np.sign(by_user)
     better, worse = int((by_user > 0).sum()), int((by_user < 0).sum())
-    method = cast(Literal["pratt", "zsplit", "wilcox"], zeros)
-    p = float(stats.wilcoxon(by_user, zero_method=method).pvalue)
+    p = float(stats.wilcoxon(by_user, zero_method=zeros).pvalue)
     effect = float(ranks.sum() / np.abs(ranks).sum())
     return SignedRanks(p, effect, better, worse, len(by_user) - better - worse)
 
 
 def _bootstrapped(table: np.ndarray, level: float, resamples: int, seed: int, *, test: bool) -> Estimate:
     _check(level, resamples)
-    seeds, users = table.shape
-    value = float(table.mean())
-    if users == 1:
-        return Estimate(value, np.nan, np.nan, np.nan, users, seeds)
-    drawn = _users_drawn(table[0], resamples, seed) if seeds == 1 else _crossed(table, resamples, seed)
+    if table.shape[1] == 1:
+        return Estimate.of(table)
+    drawn = _resampled(table, resamples, seed)
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     least = min((drawn <= 0).sum(), (drawn >= 0).sum())
     p = min(1.0, 2 * (1 + least) / (resamples + 1)) if test else np.nan
-    return Estimate(value, float(low), float(high), float(p), users, seeds)
+    return Estimate.of(table, low, high, p)
 
 
-def _users_drawn(values: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means of resamples of [U]: [B]."""
-    found = stats.bootstrap(
-        (values,), np.mean, n_resamples=resamples, batch=_batch(len(values)), method="percentile",
-        random_state=np.random.default_rng(seed),
-    )  # fmt: skip
-    return found.bootstrap_distribution
-
-
-def _crossed(table: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Means of resamples of the users and of the seeds of [S, U]: [B]."""
+def _resampled(table: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Means of resamples of the users and, where there are several, of the seeds of [S, U]: [B]."""
     (seeds, users), rng, drawn = table.shape, np.random.default_rng(seed), []
-    for start in range(0, resamples, _batch(users)):
-        b = min(_batch(users), resamples - start)
+    few, batch = max(1, seeds - 1), max(1, AT_ONCE // users)
+    for start in range(0, resamples, batch):
+        b = min(batch, resamples - start)
         times_user = _times(rng.integers(users, size=(b, users)), users)  # [b, U]
-        times_seed = _times(rng.integers(seeds, size=(b, seeds - 1)), seeds)  # [b, S]
-        drawn.append(((times_seed @ table) * times_user).sum(1) / (users * (seeds - 1)))
+        times_seed = _times(rng.integers(seeds, size=(b, few)), seeds)  # [b, S]
+        drawn.append(((times_seed @ table) * times_user).sum(1) / (users * few))
     return np.concatenate(drawn)
 
 
@@ -186,11 +265,7 @@ def _times(draws: np.ndarray, n: int) -> np.ndarray:
     return np.bincount((draws + n * np.arange(b)[:, None]).ravel(), minlength=b * n).reshape(b, n)
 
 
-def _batch(users: int) -> int:
-    return max(1, AT_ONCE // users)
-
-
-def _check(level: float, resamples: int) -> None:
+def _check(level: float, resamples: int = 1) -> None:
     if not 0 < level < 1:
         raise InputError(f"level = {level} must lie between 0 and 1, such as 0.95.")
     if resamples < 1:

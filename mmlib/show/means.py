@@ -10,8 +10,8 @@ from plotly.subplots import make_subplots
 
 from ..core.errors import InputError, closest, one_of
 from ..evaluation import Comparisons, Method, Scores, ranked
-from ..evaluation.comparison import same_rows
 from ..evaluation.intervals import in_words, too_few
+from ..evaluation.scores import same_rows
 from .tables import Html, html_table
 from .theme import MUTED, PALETTE, SYMBOLS, axis_names, bars, caption, colour, log_ticks, style
 

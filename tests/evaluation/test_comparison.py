@@ -187,6 +187,13 @@ def test_the_best_leads_alone_only_when_it_beats_all() -> None:
     assert Comparisons(()).leaders == []
 
 
+def test_where_not_all_pairs_were_compared_each_row_is_said() -> None:
+    methods = four()
+    found = compare_pairs([(methods[name], methods["last"]) for name in ("best", "mid")], slices="all")
+    assert found.verdict == [row.sentence() for row in found]
+    assert all(f"{row.a} is better" in row.sentence() for row in found)
+
+
 def data(test: str = "t1", key: str = "k1") -> dict:
     return {"data": {"name": "shop", "key": key, "split": {"protocol": "8:1:1", "seed": 0, "hashes": {"test": test}}}}
 

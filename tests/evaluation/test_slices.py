@@ -6,7 +6,7 @@ import torch
 from mmlib.core.embeddings import Embeddings
 from mmlib.core.errors import InputError
 from mmlib.evaluation import Slice, evaluate
-from mmlib.evaluation.slices import HISTORY, RULES, chosen
+from mmlib.evaluation.slices import HISTORY, chosen
 
 from ..conftest import make_dataset
 
@@ -90,7 +90,7 @@ def test_slices_by_default_are_those_that_say_something(shop, vectors, blocks) -
     scores = evaluate(vectors, shop, k=[3])
     found = scores.per_user["slice"].unique().tolist()
     assert found[:2] == ["all", "few purchases"]
-    assert set(found) == set(RULES) - {"history >20"}
+    assert set(found) == {*ITEMS, *HISTORY} - {"history >20"}
     plain = Embeddings(torch.randn(24, 3), torch.randn(20, 3))
     names = evaluate(plain, blocks, k=[3]).about["slices"]
     # no picture in the whole catalogue, a title for every item, 7 purchases for every user, no rare item
