@@ -16,8 +16,9 @@ import time
 import torch
 
 from mmlib.core.features import Features
-from mmlib.recommenders.item_graphs import MinedGraph, item_searches, similar_items
-from mmlib.recommenders.modalities import Modality, contents
+from mmlib.recommenders.item_graphs import similar_items
+from mmlib.recommenders.modalities import Modality, contents, nearest_items
+from mmlib.recommenders.plug_in import MinedGraph
 
 STEPS = {
     "freedom": "FREEDOM: k = 10 by pictures and by words",
@@ -48,10 +49,10 @@ def step(name: str, n: int, width: int) -> None:
     graphs = [one for one in content.values() if isinstance(one, Modality)]
     before, start = peak(), time.perf_counter()
     if name == "freedom":
-        made = similar_items({name: one.run() for name, one in item_searches(content, 10).items()}, "binary")
+        made = similar_items({name: one.run() for name, one in nearest_items(content, 10).items()}, "binary")
         edges = sum(len(one.weight) for one in made.values())
     elif name == "lattice":
-        lists = [one.run() for one in item_searches(content, 10).values()]
+        lists = [one.run() for one in nearest_items(content, 10).values()]
         made = [MinedGraph(one, 64, k=10, include_self=True, lists=each) for one, each in zip(graphs, lists)]
         edges = sum(one.index.numel() for one in made)
     else:

@@ -6,11 +6,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError, number, one_of
-from ..core.features import Features
-from ..training.start import xavier
+from ..training import Dataset, Embeddings, Features, xavier
 
 
 def content_mean(

@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..core.features import Features
 from ..core.graph import Graph
-from ..training.start import xavier
+from ..training import Features, xavier
 
 
 class Side(nn.Module):

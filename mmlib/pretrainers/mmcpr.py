@@ -13,15 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.features import Features
 from ..core.graph import co_interaction
 from ..core.neighbours import NeighbourLists, Search, co_interactions
 from ..kernels.contrast import info_nce, pairwise_bce
-from ..training import Batch, Recommender
-from ..training.start import xavier
+from ..training import Batch, Dataset, Embeddings, Features, Recommender, xavier
 from .fusion import Reviews, Side, item_content
 
 NAMES = {"R": "reviews", "T": "text", "V": "image", "G": "graph"}

@@ -6,21 +6,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
-from ..core.graph import bipartite, purchases
 from ..core.neighbours import Search
 from ..kernels import matmul as dense
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit
-from ..training.learner import Batch
-from .item_graphs import item_searches, searches_of, similar_items
+from ..training import Batch, Dataset, Embeddings, Features
+from .item_graphs import ItemGraphRecommender
 from .losses import bpr, length, once
-from .modalities import ContentRecommender, projections, unified
+from .modalities import projections, unified
 
 
-class AlignRec(ContentRecommender):
+class AlignRec(ItemGraphRecommender):
     r"""AlignRec from `"AlignRec: Aligning and Training in Multimodal Recommendations"
     <https://arxiv.org/abs/2403.12384>`_, section 4 without its pre-training (eq. 2 and 9), whose h_enc are features.
 
@@ -61,7 +57,7 @@ class AlignRec(ContentRecommender):
         repeats: count users and items in CCA and REG as often as a batch has them (released code).
         l2: of the final vectors, see ``losses.length``; none in eq. 14, 1e-4 in the released code.
         combine, modalities: what h_enc is made of, see ``content.unified``: of ``"fused"`` alone where there is such.
-        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ItemGraphRecommender`.
     """
 
     def __init__(
@@ -69,9 +65,6 @@ class AlignRec(ContentRecommender):
         data: Dataset,
         features: Features | None = None,
         *,
-        layers: int = 2,
-        item_layers: int = 1,
-        neighbours: int = 10,
         activation: Literal["none", "relu"] = "none",
         fuser: Literal["sum", "attention"] = "sum",
         cca_weight: float = 0.01,
@@ -89,13 +82,9 @@ class AlignRec(ContentRecommender):
     ) -> None:
         given = unified("AlignRec", features, modalities, combine, missing=shared.get("missing", "mean"))
         super().__init__(data, given, **shared)
-        self.layers, self.item_layers, self.neighbours, dim = layers, item_layers, neighbours, self.dim
-        self.fuser, self.repeats, self.l2 = fuser, repeats, l2
+        self.fuser, self.repeats, self.l2, dim = fuser, repeats, l2, self.dim
         self.cca_weight, self.uia_weight, self.reg_weight = cca_weight, uia_weight, reg_weight
         self.temperature, self.cca, self.gram, self.reg_reading = temperature, cca, gram, reg_reading
-        self.graph, self.purchases = bipartite(data), purchases(data, normalisation="symmetric")
-        self.item_graphs = similar_items(self.lists_of(item_searches(self.content, neighbours)))  # S, of h_enc
-        self.table = self.id_vectors()  # e_id
         between = nn.ReLU() if activation == "relu" else nn.Identity()
         self.gate = nn.Sequential(projections(self.content, dim)["fused"], between, nn.Linear(dim, dim))  # MLP
         if fuser == "attention":
@@ -105,14 +94,7 @@ class AlignRec(ContentRecommender):
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
         given = cls.in_force(**options)
         read = unified("AlignRec", features, given["modalities"], given["combine"], missing=given["missing"])
-        return searches_of(cls.__name__, read, given.pop("neighbours"), **given | {"modalities": None})
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """Table 7 and, for lambda on Baby and Sports, fig. 6; the learning rate was chosen from 3e-4 and 1e-4."""
-        common = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "cca_weight": 0.01, "uia_weight": 0.1}
-        common |= {"temperature": 0.2, "batch_size": 2048}
-        return {name: common | {"reg_weight": 0.1} for name in ("Baby", "Sports")} | {"Electronics": common}
+        return super().searches(data, read, **options | {"modalities": None})
 
     def embed(self) -> Embeddings:
         content = self.content_items()
@@ -122,9 +104,10 @@ class AlignRec(ContentRecommender):
 
     def content_items(self) -> Tensor:
         """h_mm of all items (eq. 5): [n_items, d]."""
-        h = self.table[self.data.n_users :] * self.gate(self.content["fused"]()).sigmoid()  # h_con
+        _, ids = self.split(self.table)  # e_id
+        h = ids * self.gate(self.content["fused"]()).sigmoid()  # h_con
         for _ in range(self.item_layers):
-            h = self.item_graphs["fused"] @ h
+            h = self.item_graphs["fused"] @ h  # S h
         return h
 
     def fused(self, content: Tensor, ids: Tensor) -> Tensor:
@@ -135,9 +118,8 @@ class AlignRec(ContentRecommender):
         return (self.query(both).softmax(-2) * both).sum(-2)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        items = torch.stack([batch.positives, batch.negatives[:, 0]])  # [2, b]
         h = self.content_items()
-        content = torch.cat([F.embedding(batch.users, self.purchases @ h).unsqueeze(0), F.embedding(items, h)])
+        content = torch.cat([F.embedding(batch.users, self.purchases @ h).unsqueeze(0), F.embedding(batch.items, h)])
         behaviour, _ = self.graph.mean_of_layers_at(self.table, self.layers, self.rows(batch))  # [3, b, d] like content
         user, positive, negative = self.fused(content, behaviour)
         terms = {"bpr": bpr(user, positive, negative)}

@@ -6,12 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.errors import InputError
-from ..core.features import Features
 from ..core.graph import bipartite
-from ..training.learner import Batch
+from ..training import Batch, Dataset, Embeddings, Features
 from .losses import Reading, length
 from .modalities import ContentRecommender, projections
 
@@ -71,8 +67,6 @@ class BM3(ContentRecommender):
         l2_reading: Reading = "squared",
         **shared: Any,
     ) -> None:
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout = {dropout} must be at least 0 and below 1.")
         super().__init__(data, features, **shared)
         self.layers, self.dropout, self.align_weight = layers, dropout, align_weight
         self.l2, self.l2_on, self.l2_reading = l2, l2_on, l2_reading
@@ -83,17 +77,6 @@ class BM3(ContentRecommender):
         for name, weight in self.named_parameters():
             if name.endswith("weight"):  # W_m and W_p
                 nn.init.xavier_normal_(weight)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """What the official README gives for table 3, with the L2 term and the weight of the code that made it."""
-        common: dict[str, Any] = {"dim": 64, "align_weight": 2.0, "lr": 1e-3, "batch_size": 2048}
-        common |= {"l2_on": "all", "l2_reading": "norm"}
-        return {
-            "Baby": common | {"layers": 1, "dropout": 0.5, "l2": 0.1},
-            "Sports": common | {"layers": 1, "dropout": 0.5, "l2": 0.01},
-            "Electronics": common | {"layers": 2, "dropout": 0.3, "l2": 0.1},
-        }
 
     def embed(self) -> Embeddings:
         users, items = self.online()

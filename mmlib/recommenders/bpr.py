@@ -5,10 +5,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
-from ..training.learner import Batch
+from ..training import Batch, Dataset, Embeddings, Features
 from .ids import IDRecommender
 from .losses import Reading, bpr, length
 

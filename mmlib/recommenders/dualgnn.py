@@ -7,13 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
 from ..core.graph import Graph, bipartite
 from ..core.neighbours import NeighbourLists, Search, co_interactions
-from ..training.learner import Batch
-from ..training.start import xavier
+from ..training import Batch, Dataset, Embeddings, Features, xavier
 from .losses import Reading, bpr, length
 from .modalities import ContentRecommender, Projection
 
@@ -92,13 +88,6 @@ class DualGNN(ContentRecommender):
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
         return {"users": co_interactions(data, "users", cls.in_force(**options)["neighbours"])}
 
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The defaults of the official code, which is set up for TikTok; it gives TikTok's content no MLP and 128
-        dimensions, MovieLens' the one here."""
-        common = {"dim": 64, "layers": 2, "neighbours": 40, "construction": "sum", "user_weight": "softmax"}
-        return {"TikTok": common | {"l2": 0.1, "l2_reading": "mean", "lr": 1e-4, "batch_size": 8192}}
-
     def embed(self) -> Embeddings:
         return Embeddings(*self.final())
 
@@ -127,10 +116,9 @@ class DualGNN(ContentRecommender):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         users, items = self.final()
-        both = F.embedding(torch.cat([batch.positives, batch.negatives[:, 0]]), items)
         held = [F.embedding(batch.users, table) for table in (*self.preference.values(), self.weigh)]
         l2 = length(self.l2, *held, reading=self.l2_reading)
-        return {"bpr": bpr(F.embedding(batch.users, users), *both.chunk(2)), "l2": l2}
+        return {"bpr": bpr(F.embedding(batch.users, users), *F.embedding(batch.items, items)), "l2": l2}
 
 
 def mapping(width: int, hidden: int, dim: int) -> nn.Module:

@@ -4,9 +4,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix
 
-from ..core.dataset import Dataset
 from ..core.errors import InputError
-from ..core.features import Features
+from ..training import Dataset, Features
 from .item_similarity import ItemSimilarity
 
 
@@ -23,7 +22,7 @@ class EASE(ItemSimilarity):
     Args:
         data: a split dataset.
         features: not used.
-        ridge: lambda; the paper finds 200 to 1,000.
+        ridge: lambda, above 0, or the matrix cannot be inverted; the paper finds 200 to 1,000.
         most_items: the largest catalogue that is tried; 20,000 items take 6.4 GB.
     """
 
@@ -37,8 +36,6 @@ class EASE(ItemSimilarity):
                 f"EASE needs a dense matrix of {n:,} x {n:,} items, {gigabytes:.1f} GB while it is inverted; the limit "
                 f"is most_items = {most_items:,}. Raise it if the memory is there, or use ItemKNN."
             )
-        if ridge <= 0:
-            raise InputError(f"ridge = {ridge} must be positive: without it the matrix cannot be inverted.")
         super().__init__(data)
         print(f"EASE: inverting a dense {n:,} x {n:,} matrix, {gigabytes:.2f} GB", flush=True)
         self.weights = weights(self.bought, ridge)  # [n_items, n_items]

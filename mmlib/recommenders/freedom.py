@@ -7,19 +7,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.features import Features
-from ..core.graph import Graph, bipartite, purchases
-from ..core.neighbours import Search
-from ..training.learner import Batch
-from .item_graphs import item_searches, searches_of, similar_items
+from ..core.graph import Graph
+from ..training import Batch, Dataset, Embeddings, Features
+from .item_graphs import ItemGraphRecommender
 from .losses import bpr
-from .modalities import ContentRecommender, projections
+from .modalities import numbers_of, projections
 
 
-class FREEDOM(ContentRecommender):
+class FREEDOM(ItemGraphRecommender):
     r"""FREEDOM from `"A Tale of Two Graphs: Freezing and Denoising Graph Structures for Multimodal Recommendation"
     <https://arxiv.org/abs/2211.06924>`_, section 3.
 
@@ -59,7 +55,7 @@ class FREEDOM(ContentRecommender):
         edge_weight: ``"binary"`` (the paper), or ``"cosine"`` as LATTICE's graph has it.
         pruning: rho, the share of purchases left out in each epoch; 0 trains on all.
         content_weight: lambda; 0 leaves the projections out.
-        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`; the graph stays as it
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ItemGraphRecommender`; the graph stays as it
             was built when features are learnt.
     """
 
@@ -68,48 +64,27 @@ class FREEDOM(ContentRecommender):
         data: Dataset,
         features: Features | None = None,
         *,
-        layers: int = 2,
-        item_layers: int = 1,
-        neighbours: int = 10,
         weights: str | None = None,
         edge_weight: Literal["binary", "cosine"] = "binary",
         pruning: float = 0.8,
         content_weight: float = 1e-3,
         **shared: Any,
     ) -> None:
-        if not 0 <= pruning < 1:
-            raise InputError(f"pruning = {pruning} must be at least 0 and below 1.")
         if not content_weight:
             shared["learn_features"] = False
-        super().__init__(data, features, **shared)
-        self.layers, self.item_layers, self.neighbours = layers, item_layers, neighbours
-        self.pruning, self.content_weight = pruning, content_weight
-        graphs = similar_items(self.lists_of(item_searches(self.content, neighbours)), edge_weight)
+        super().__init__(data, features, edge_weight=edge_weight, **shared)
+        self.pruning, self.content_weight, self.pruned = pruning, content_weight, self.graph
         share = shares(list(self.content), shared.get("modalities"), weights)
-        self.item_graphs = {name: replace(graph, weight=share[name] * graph.weight) for name, graph in graphs.items()}
-        self.graph = self.pruned = bipartite(data)
-        self.purchases = purchases(data, normalisation="symmetric")  # its weights are p
-        self.table = self.id_vectors()  # E^(0)
+        for name, graph in self.item_graphs.items():
+            self.item_graphs[name] = replace(graph, weight=share[name] * graph.weight)
         self.project = projections(self.content, self.dim) if content_weight else nn.ModuleDict()
-
-    @classmethod
-    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.in_force(**options)
-        return searches_of(cls.__name__, features, given.pop("neighbours"), **given)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """What section 4 fixes for all three; rho of 0.8 or 0.9 and lambda of 0 to 1e-3 were searched for."""
-        common: dict[str, Any] = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "lr": 1e-3}
-        common |= {"batch_size": 2048, "modalities": "image+text", "weights": "0.1+0.9"}
-        return {name: dict(common) for name in ("Baby", "Sports", "Clothing")}
 
     @torch.no_grad()
     def start_epoch(self, epoch: int) -> None:
         """Draw the purchases of this epoch: the first to arrive of exponential clocks that tick at rate p."""
         if not self.pruning:
             return
-        rate = self.purchases.weight  # [e]
+        rate = self.purchases.weight  # p, [e]
         n, kept = self.graph.n_rows, max(1, int(len(rate) * (1 - self.pruning)))
         drawn = (torch.empty_like(rate).exponential_() / rate).topk(kept, largest=False).indices
         users, items = self.purchases.row[drawn], self.purchases.col[drawn] + self.data.n_users
@@ -118,7 +93,7 @@ class FREEDOM(ContentRecommender):
 
     def similar(self) -> Tensor:
         """The items' vectors carried over the item graph, ~h: [n_items, d]."""
-        x = self.table[self.data.n_users :]
+        _, x = self.split(self.table)
         for _ in range(self.item_layers):
             x = torch.stack([graph @ x for graph in self.item_graphs.values()]).sum(0)
         return x
@@ -128,14 +103,13 @@ class FREEDOM(ContentRecommender):
         return Embeddings(users, items + self.similar())
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        items = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
         graph = self.pruned if self.training else self.graph
         user, positive, negative = graph.mean_of_layers_at(self.table, self.layers, self.rows(batch))[0]  # [b, d] each
-        like_positive, like_negative = F.embedding(items, self.similar()).chunk(2)
+        like_positive, like_negative = F.embedding(batch.items, self.similar())
         terms = {"bpr": bpr(user, positive + like_positive, negative + like_negative)}
         if self.content_weight:
-            once, place = items.unique(return_inverse=True)
-            content = [F.embedding(place, self.project[name](one(once))).chunk(2) for name, one in self.content.items()]
+            once, place = batch.items.unique(return_inverse=True)
+            content = [F.embedding(place, self.project[name](one(once))) for name, one in self.content.items()]
             terms["content"] = self.content_weight * torch.stack([bpr(user, *pair) for pair in content]).sum()
         return terms
 
@@ -145,13 +119,6 @@ def shares(names: list[str], modalities: str | None, weights: str | None) -> dic
     if weights is None:
         paper = {"image": 0.1, "text": 0.9}
         return paper if set(names) == set(paper) else {name: 1 / len(names) for name in names}
-    try:
-        numbers = [float(number) for number in weights.split("+")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != len(names) or modalities is None:
-        raise InputError(
-            f'weights = {weights!r} needs one number for each of modalities = {modalities!r}, joined by "+". '
-            'Name the modalities too, such as modalities="image+text", weights="0.1+0.9".'
-        )
-    return dict(zip(names, numbers))
+    if modalities is None:
+        raise InputError('weights: name the modalities too, such as modalities="image+text", weights="0.1+0.9".')
+    return numbers_of("weights", weights, names)

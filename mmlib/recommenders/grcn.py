@@ -7,13 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
 from ..core.graph import purchases
 from ..kernels.propagate import along_weighted, edge_products
-from ..training.learner import Batch
-from ..training.start import xavier
+from ..training import Batch, Dataset, Embeddings, Features, xavier
 from .losses import Reading, bpr, length
 from .modalities import ContentRecommender, projections
 
@@ -85,13 +81,6 @@ class GRCN(ContentRecommender):
     order: Tensor
     back: Tensor
 
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The commands of the official README, with the L2 term of its code; Kwai has pictures alone."""
-        common = {"iterations": 3, "pruning": "soft", "l2_reading": "mean", "lr": 1e-4, "batch_size": 1024}
-        of = {name: common | {"l2": l2} for name, l2 in (("TikTok", 1e-3), ("MovieLens", 1e-4))}
-        return of | {"Kwai": common | {"l2": 0.1, "modalities": "image"}}
-
     def embed(self) -> Embeddings:
         return Embeddings(*self.final())
 
@@ -148,8 +137,7 @@ class GRCN(ContentRecommender):
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         users, items = self.final()
-        both = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
-        terms = {"bpr": bpr(F.embedding(batch.users, users), *F.embedding(both, items).chunk(2))}
+        terms = {"bpr": bpr(F.embedding(batch.users, users), *F.embedding(batch.items, items))}
         held = [F.embedding(batch.users, table) for table in (self.table, *self.preference.values())]
-        held.append(F.embedding(both + self.data.n_users, self.table))
+        held.append(F.embedding(batch.items.flatten() + self.data.n_users, self.table))
         return terms | {"l2": length(self.l2, *held, reading=self.l2_reading)}

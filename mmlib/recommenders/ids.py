@@ -5,9 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..training import Batch, Recommender
+from ..training import Batch, Dataset, Embeddings, Recommender
 from ..training.start import Scale, start_table
 
 

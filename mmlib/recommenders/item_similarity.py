@@ -5,10 +5,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..training.learner import Batch, Recommender
+from ..training import Batch, Dataset, Embeddings, Recommender
 
 
 class ItemSimilarity(Recommender):

@@ -8,16 +8,15 @@ import torch
 from scipy.sparse import csr_matrix, vstack
 from torch import nn
 
-from ..core.dataset import Dataset
-from ..core.errors import InputError
-from ..core.features import Features
+from ..core.errors import number
 from ..core.neighbours import NeighbourLists, Search
 from ..kernels import rank
 from ..kernels.matmul import linear
 from ..kernels.neighbours import unit
 from ..kernels.sample import Seen
+from ..training import Dataset, Features
 from .item_similarity import ItemSimilarity
-from .modalities import Modality, contents
+from .modalities import contents
 
 BLOCK = 1024  # items at a time
 
@@ -53,8 +52,7 @@ class ItemKNN(ItemSimilarity):
         modalities: str | None = None,
         neighbour_lists: Mapping[str, NeighbourLists] | None = None,
     ) -> None:
-        if neighbours < 1 or shrink < 0:
-            raise InputError(f"neighbours = {neighbours} must be at least 1 and shrink = {shrink} not negative.")
+        number("neighbours", neighbours, least=1)
         super().__init__(data)
         if on == "purchases":
             self.similar = by_purchases(self.bought, neighbours, shrink)
@@ -97,9 +95,8 @@ def by_purchases(bought: csr_matrix, k: int, shrink: float) -> csr_matrix:
 
 def by_content(content: nn.ModuleDict, k: int) -> Search:
     """Each item's k nearest others by the mean cosine over the modalities that both have."""
-    tables = [one for one in content.values() if isinstance(one, Modality)]
-    there = torch.stack([one.present for one in tables], 1).float()  # [n, M]
-    x = torch.cat([unit(one().float()) * one.present.unsqueeze(1) for one in tables], 1)
+    there = torch.stack([one.get_buffer("present") for one in content.values()], 1).float()  # [n, M]
+    x = torch.cat([unit(one().float()) * has.unsqueeze(1) for one, has in zip(content.values(), there.T)], 1)
     n = len(x)
     each = torch.arange(n)
     itself = Seen(torch.arange(n + 1), each, n, n)

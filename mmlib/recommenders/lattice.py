@@ -6,11 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
 from ..core.errors import InputError
-from ..core.features import Features
-from .item_graphs import LearntGraph, normalised
-from .plug_in import PlugIn
+from ..training import Dataset, Features
+from .plug_in import LearntGraph, PlugIn, normalised
 
 
 class LATTICE(PlugIn):
@@ -31,7 +29,7 @@ class LATTICE(PlugIn):
         H^{(l)} = A H^{(l-1)}, \ H^{(0)} = X \ (7), \qquad
         \hat x_i = \tilde x_i + h_i / \|h_i\| \ (8), \qquad \hat y_{ui} = \tilde x_u^\top \hat x_i \ (9)
 
-    trained with BPR (eq. 10) and an L2 term. LearntGraph are found exactly without items x items in memory; the
+    trained with BPR (eq. 10) and an L2 term. Neighbours are found exactly without items x items in memory; the
     gradient reaches W through the similarities that are kept, as it does through the paper's sparse matrix.
     For the official code give ``normalisation="row", self_loops=True, normalise="sum", learn_features=True``, and
     ``fit`` the schedule "decay"; it also draws users uniformly, with one purchase each, which is not offered here.
@@ -62,15 +60,9 @@ class LATTICE(PlugIn):
         self.normalise = normalise
         self.importance = nn.Parameter(torch.full((len(self.modal),), 0.5)) if len(self.modal) > 1 else None  # alpha
 
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The settings of the official code, which are the same for the three datasets of the paper."""
-        common = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "skip": 0.9, "l2": 1e-5}
-        return {name: common | {"lr": 5e-4, "batch_size": 1024} for name in ("Clothing", "Sports", "Baby")}
-
     def adjacency(self, *, anew: bool) -> dict[str, LearntGraph]:
         """Eq. 5-6: the two graphs of all modalities side by side, 2 k M neighbours an item."""
-        modal = list(self.mined().values())
+        modal = list(self.modal.values())
         learnt = [one.learnt(anew=anew) for one in modal]
         share = torch.ones(1, device=modal[0].weight.device) if self.importance is None else self.importance.softmax(0)
         degrees = None
@@ -83,7 +75,7 @@ class LATTICE(PlugIn):
 
     def item_vectors(self, graphs: dict[str, Any], items: Tensor | None = None) -> Tensor:
         """Eq. 7."""
-        h: Tensor = self.network.table[self.data.n_users :]
+        _, h = self.split(self.network.table)
         for _ in range(self.item_layers):
             h = graphs["items"] @ h
         return h if items is None else F.embedding(items, h)

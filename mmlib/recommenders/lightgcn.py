@@ -4,9 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..core.dataset import Dataset
-from ..core.features import Features
 from ..core.graph import bipartite
+from ..training import Dataset, Features
 from .bpr import BPR
 
 

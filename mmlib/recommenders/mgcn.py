@@ -6,19 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
-from ..core.graph import bipartite, purchases
-from ..core.neighbours import Search
 from ..kernels.contrast import info_nce
-from ..training.learner import Batch
-from .item_graphs import item_searches, searches_of, similar_items
+from ..training import Batch, Dataset, Embeddings, Features
+from .item_graphs import ItemGraphRecommender
 from .losses import bpr, length
-from .modalities import ContentRecommender, projections
+from .modalities import projections
 
 
-class MGCN(ContentRecommender):
+class MGCN(ItemGraphRecommender):
     r"""MGCN from `"Multi-View Graph Convolutional Network for Multimedia Recommendation"
     <https://arxiv.org/abs/2308.03588>`_, section 3.
 
@@ -58,8 +53,8 @@ class MGCN(ContentRecommender):
             negatives of each other (official code); otherwise once, as the sums of eq. 16 do.
         l2: lambda of the L2 term, half the squares of a batch's rows, summed and divided by its size.
         l2_on: the ``"final"`` vectors e (official code; the paper writes ||E|| alone), or the layer-0 ``"ids"``.
-        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ContentRecommender`; the graphs stay as they
-            were built when features are learnt.
+        shared: ``dim``, ``start``, ``modalities`` and others, see :class:`ItemGraphRecommender`; the graphs stay as
+            they were built when features are learnt.
     """
 
     def __init__(
@@ -67,9 +62,6 @@ class MGCN(ContentRecommender):
         data: Dataset,
         features: Features | None = None,
         *,
-        layers: int = 2,
-        item_layers: int = 1,
-        neighbours: int = 10,
         fusion: Literal["mean", "average"] = "mean",
         contrast_weight: float = 0.01,
         temperature: float = 0.2,
@@ -79,29 +71,13 @@ class MGCN(ContentRecommender):
         **shared: Any,
     ) -> None:
         super().__init__(data, features, **shared)
-        self.layers, self.item_layers, self.neighbours = layers, item_layers, neighbours
         self.fusion, self.contrast_weight = fusion, contrast_weight
         self.temperature, self.repeats = temperature, repeats
-        self.l2, self.l2_on = l2, l2_on
-        self.graph, self.purchases = bipartite(data), purchases(data, normalisation="symmetric")
-        self.item_graphs = similar_items(self.lists_of(item_searches(self.content, neighbours)))
-        self.table, dim = self.id_vectors(), self.dim  # E_id
+        self.l2, self.l2_on, dim = l2, l2_on, self.dim
         self.project = projections(self.content, dim)  # W_1
         self.gate = nn.ModuleDict({name: nn.Linear(dim, dim) for name in self.content})  # W_2
         self.query = nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1, bias=False))  # W_3, q
         self.prefer = nn.ModuleDict({name: nn.Linear(dim, dim) for name in self.content})  # W_4
-
-    @classmethod
-    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.in_force(**options)
-        return searches_of(cls.__name__, features, given.pop("neighbours"), **given)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """Section 4 and the official configuration, the same for all three."""
-        common: dict[str, Any] = {"dim": 64, "layers": 2, "item_layers": 1, "neighbours": 10, "contrast_weight": 0.01}
-        common |= {"temperature": 0.2, "l2": 1e-4, "lr": 1e-3, "batch_size": 2048}
-        return {name: dict(common) for name in ("Baby", "Sports", "Clothing")}
 
     def embed(self) -> Embeddings:
         sizes = [self.data.n_users, self.data.n_items]
@@ -122,7 +98,7 @@ class MGCN(ContentRecommender):
 
     def purified(self) -> list[Tensor]:
         """Eq. 1-2 of each modality: [n_items, d]."""
-        ids = self.table[self.data.n_users :]
+        _, ids = self.split(self.table)  # E_id
         return [ids * self.gate[name](self.project[name](one())).sigmoid() for name, one in self.content.items()]
 
     def fused(self, behaviour: Tensor, parts: Tensor) -> Tensor:
@@ -136,20 +112,18 @@ class MGCN(ContentRecommender):
         return (common + special) / (len(self.content) + 1)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        bought_or_not = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
         users, who = batch.users.unique(return_inverse=True)
-        items, which = bought_or_not.unique(return_inverse=True)
-        which = which + len(users)  # rows of the views
+        items, which = batch.items.unique(return_inverse=True)
+        which = which + len(users)  # rows of the views, [2, b]
         behaviour, content = self.views(users, items)
         final = behaviour + content
-        held = [F.embedding(who, final), *F.embedding(which, final).chunk(2)]  # user, positive, negative: [b, d] each
+        held = [F.embedding(who, final), *F.embedding(which, final)]  # user, positive, negative: [b, d] each
         terms = {"bpr": bpr(*held)}
         if self.l2_on == "ids":
-            rows = torch.cat([batch.users, bought_or_not + self.data.n_users])
-            held = list(F.embedding(rows, self.table).chunk(3))
+            held = [*F.embedding(self.rows(batch), self.table)]
         terms["l2"] = length(self.l2, *held)
         if self.contrast_weight:
-            sides = [who, which[: len(who)]] if self.repeats else [who.unique(), which[: len(who)].unique()]
+            sides = [who, which[0]] if self.repeats else [who.unique(), which[0].unique()]
             views = [(F.embedding(rows, content), F.embedding(rows, behaviour)) for rows in sides]
             found = [info_nce(*pair, temperature=self.temperature, symmetric=False) for pair in views]  # eq. 16
             terms["contrast"] = self.contrast_weight * torch.stack(found).sum()

@@ -4,16 +4,13 @@ from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..core.dataset import Dataset
 from ..core.errors import InputError
-from ..core.features import Features
 from ..kernels.contrast import exp_sums
 from ..kernels.neighbours import unit
-from ..training.learner import Batch
-from .item_graphs import LearntGraph, normalised
-from .plug_in import PlugIn, attention
+from ..training import Batch, Dataset, Features
+from .plug_in import LearntGraph, PlugIn, normalised
 
 
 class MICRO(PlugIn):
@@ -75,22 +72,6 @@ class MICRO(PlugIn):
         self.attention = None if len(self.modal) == 1 else attention(self.dim)
 
     @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """Section 3.1.4, which stops after 10 epochs without a better Recall@20 on validation; the number of layers is
-        the official code's."""
-        common = {
-            "dim": 64,
-            "layers": 2,
-            "item_layers": 1,
-            "neighbours": 10,
-            "skip": 0.7,
-            "temperature": 0.5,
-            "l2": 1e-4,
-        }
-        common |= {"contrast_weight": 0.03, "lr": 5e-4, "batch_size": 1024}
-        return {name: dict(common) for name in ("Clothing", "Sports", "Baby")}
-
-    @staticmethod
     def variants() -> dict[str, dict[str, Any]]:
         """The rows of table 3 (section 3.3). How CF+feats fuses is not said: by the attention, here."""
         return {
@@ -103,7 +84,7 @@ class MICRO(PlugIn):
     def adjacency(self, *, anew: bool) -> dict[str, LearntGraph]:
         """Eq. 5: raw and learnt graph side by side, 2 k neighbours an item: modality -> [n, n]."""
         found = {}
-        for name, one in self.mined().items() if self.item_layers else ():
+        for name, one in self.modal.items() if self.item_layers else ():
             index, similarity = one.learnt(anew=anew)
             weight = [self.skip * one.weight, (1 - self.skip) * normalised(index, similarity)]
             found[name] = LearntGraph(torch.cat([one.index, index], 1), torch.cat(weight, 1))
@@ -112,8 +93,8 @@ class MICRO(PlugIn):
     def views(self, graphs: dict[str, Any], items: Tensor | None = None) -> Tensor:
         """Eq. 6, h^m of ``items`` [b], or of all: [M, b, d]."""
         found, asked = [], None if self.item_layers else items  # without graphs no other item is needed
-        for name, one in self.mined().items():
-            h = one.transformed(asked) if self.inputs == "features" else self.network.table[self.data.n_users :]
+        for name, one in self.modal.items():
+            h = one.transformed(asked) if self.inputs == "features" else self.split(self.network.table)[1]
             for _ in range(self.item_layers):
                 h = graphs[name] @ h
             found.append(h if items is None or asked is not None else F.embedding(items, h))
@@ -127,14 +108,12 @@ class MICRO(PlugIn):
         return self.fused(self.views(graphs, items))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        idle, graphs = bool(self.fixed), self.graphs()
-        place = torch.stack([batch.positives, batch.negatives[:, 0]])  # [2, b]
-        once = None
+        graphs, place, once = self.graphs(), batch.items, None  # place [2, b]
         if self.contrast_items == "batch" or not self.contrast_weight:
             once, place = place.unique(return_inverse=True)
         views = self.views(graphs, once)  # [M, items, d]
         fused = self.fused(views)
-        terms = self.terms(batch, F.embedding(place, fused), idle)
+        terms = self.terms(batch, F.embedding(place, fused))
         if self.contrast_weight:
             terms["contrast"] = self.contrast_weight * self.disagreement(views, fused, once)
         return terms
@@ -149,7 +128,7 @@ class MICRO(PlugIn):
         """
         b, parts = unit(fused), []
         among_b = self.others(b)
-        for one, a in zip(self.mined().values(), map(unit, views)):
+        for one, a in zip(self.modal.values(), map(unit, views)):
             right = ((a * b).sum(1) - 1) / self.temperature  # [b]
             of_a, of_b = exp_sums(a, b, 1 / self.temperature)
             found = (of_a + self.others(a)).log() - right
@@ -163,3 +142,11 @@ class MICRO(PlugIn):
     def others(self, a: Tensor) -> Tensor:
         """The sum over j != i of exp(cos(a_i, a_j) / tau) in eq. 11: [b, d] -> [b]."""
         return exp_sums(a, a, 1 / self.temperature, own=False)[0]
+
+
+def attention(dim: int) -> nn.Sequential:
+    """q tanh(W h + b) of MICRO's eq. 7: [..., d] -> [..., 1]."""
+    first, last = nn.Linear(dim, dim), nn.Linear(dim, 1, bias=False)
+    nn.init.xavier_uniform_(first.weight)
+    nn.init.xavier_uniform_(last.weight)
+    return nn.Sequential(first, nn.Tanh(), last)

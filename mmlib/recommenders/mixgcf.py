@@ -7,11 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
-from ..core.features import Features
-from ..training.learner import Batch, Recommender
+from ..core.errors import one_of
+from ..training import Batch, Dataset, Embeddings, Features, Recommender
 from .lightgcn import LightGCN
 from .losses import length
 from .ngcf import NGCF
@@ -59,18 +56,9 @@ class MixGCF(Recommender):
         l2: float = 1e-4,
         **options: Any,
     ) -> None:
-        if candidates < 1:
-            raise InputError(f"candidates = {candidates}; draw at least one negative per purchase.")
         super().__init__(data, negatives=candidates)
         self.network, self.l2 = BACKBONES[backbone](data, features, l2=l2, **options), l2
         self.mix_positive, self.mix_hops, self.mix_through = mix_positive, mix_hops, mix_through
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The commands of the official README with LightGCN; its Amazon is Electronics. With NGCF it has
-        ``candidates=64``, lr 1e-4 and batch 1024 on all three."""
-        common = {"backbone": "lightgcn", "dim": 64, "layers": 3, "l2": 1e-4, "lr": 1e-3, "batch_size": 2048}
-        return {name: common | {"candidates": m} for name, m in (("Alibaba", 32), ("Yelp2018", 64), ("Amazon", 16))}
 
     @classmethod
     def options(cls, **chosen: Any) -> dict[str, inspect.Parameter]:

@@ -6,15 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..core.dataset import Dataset
 from ..core.errors import InputError
-from ..core.features import Features
 from ..core.graph import Graph
 from ..kernels.contrast import info_nce
 from ..kernels.neighbours import unit
-from ..training.learner import Batch
-from ..training.start import xavier
+from ..training import Batch, Dataset, Features, xavier
 from .losses import bpr, once
+from .modalities import numbers_of
 from .modality_gcn import ModalityGCN
 
 
@@ -69,24 +67,18 @@ class MMGCL(ModalityGCN):
         repeats: bool = False,
         **shared: Any,
     ) -> None:
-        if not 0 <= edge_dropout < 1 or temperature <= 0:
-            raise InputError(f"edge_dropout={edge_dropout}, temperature={temperature}: need 0 <= rho < 1 and tau > 0.")
         super().__init__(data, features, **shared)
         self.contrast, self.challenging, self.repeats = contrast, challenging, repeats
         self.ssl_weight, self.temperature = ssl_weight, temperature
-        self.edge_dropout, self.edges, self.odds = edge_dropout, edges, odds
-        self.chances = _chances(odds, list(self.content))
+        self.edge_dropout, self.edges = edge_dropout, edges
+        chances = numbers_of("odds", odds, self.content) if odds else dict.fromkeys(self.content, 1.0)
+        if min(chances.values()) < 0 or sum(chances.values()) <= 0:
+            raise InputError(f"odds = {odds!r} must not be negative, nor all of them 0.")
+        self.chances = list(chances.values())
         bought = self.graph.col[: len(self.graph.weight) // 2]  # users' edges come first, then the same ones of items
         self.register_buffer("reverse", bought.argsort(stable=True), persistent=False)
         self.register_buffer("noise", torch.empty(0), persistent=False)
         self.start_epoch(0)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The settings file of the official code; ``odds`` of picture, sound and text by their name there, although
-        its code draws in the order picture, text, sound."""
-        common = {"dim": 64, "layers": 3, "ssl_weight": 0.4, "temperature": 0.2, "edge_dropout": 0.05}
-        return {"TikTok": common | {"odds": "0.4+0.4+0.2", "l2": 1e-4, "lr": 1e-3}}
 
     def start_epoch(self, epoch: int) -> None:
         """New random vectors for what is masked, already propagated: [n, d]."""
@@ -141,14 +133,3 @@ class MMGCL(ModalityGCN):
         z = (anchor @ others.T).to(anchor.dtype)  # [r, r], also under autocast
         z = torch.diagonal_scatter(z, (anchor * positive).sum(1)) / self.temperature
         return F.cross_entropy(z, torch.arange(len(z), device=z.device))
-
-
-def _chances(odds: str | None, names: list[str]) -> list[float]:
-    """p_m of each modality."""
-    try:
-        chances = [float(one) for one in odds.split("+")] if odds is not None else [1.0] * len(names)
-    except ValueError:
-        chances = []
-    if len(chances) != len(names) or min(chances) < 0 or sum(chances) <= 0:
-        raise InputError(f"odds = {odds!r}: give a number for each of {', '.join(names)}, joined by '+'.")
-    return chances

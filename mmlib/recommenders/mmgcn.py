@@ -8,13 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import scatter
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.features import Features
 from ..core.graph import bipartite
-from ..training.learner import Batch
-from ..training.start import xavier
+from ..training import Batch, Dataset, Embeddings, Features, xavier
 from .losses import Reading, bpr, length
 from .modalities import ContentRecommender, Projection
 
@@ -92,13 +88,6 @@ class MMGCN(ContentRecommender):
             self.register_buffer(name, values.detach())
         else:
             self.register_parameter(name, nn.Parameter(values))
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The commands of the official README."""
-        common = {"layers": 2, "aggregation": "mean", "combination": "sum", "lr": 5e-4, "l2": 0.1, "batch_size": 1024}
-        common |= {"l2_reading": "mean"}
-        return {"Kwai": common, "TikTok": dict(common), "MovieLens": common | {"lr": 1e-4, "l2": 1e-4}}
 
     def embed(self) -> Embeddings:
         return Embeddings(*self.split(self.final()))

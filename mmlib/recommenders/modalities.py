@@ -3,19 +3,18 @@
 Letters: n = items, b = items of a batch, m = a modality, d_m = its width, d = width of the vectors that score.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
-from ..core.features import Features
-from ..core.neighbours import NeighbourLists, Search
+from ..core.neighbours import NeighbourLists, Search, nearest
 from ..kernels import matmul as dense
 from ..kernels.neighbours import unit
+from ..training import Dataset, Features
 from .ids import IDRecommender
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -105,9 +104,30 @@ class ContentRecommender(IDRecommender):
         self.content = contents(type(self).__name__, features, modalities, **reading)
         self.neighbour_lists = dict(neighbour_lists or {})
 
+    @classmethod
+    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
+        """Each item's ``neighbours`` nearest in each modality, of a model with ``item_layers`` on such graphs."""
+        given = cls.in_force(**options)
+        if not given.get("item_layers"):
+            return {}
+        reading = {name: given[name] for name in ("modalities", "missing", "precision")}
+        content = contents(cls.__name__, features, **reading)
+        return nearest_items(content, given["neighbours"], include_self=given.get("include_self", True))
+
     def lists_of(self, searches: Mapping[str, Search]) -> dict[str, NeighbourLists]:
         """The lists that were given, and those of the other searches, which are made now."""
         return {name: self.neighbour_lists.get(name) or one.run() for name, one in searches.items()}
+
+
+def nearest_items(content: nn.ModuleDict, k: int, *, include_self: bool = True) -> dict[str, Search]:
+    """The k nearest items of each item in each modality: modality -> search.
+
+    An item without the modality has none and is nobody's: filled vectors are all alike, and would be each other's.
+    """
+    return {
+        name: nearest(one(), k, include_self=include_self, present=one.get_buffer("present"))
+        for name, one in content.items()
+    }
 
 
 def contents(
@@ -140,10 +160,23 @@ def contents(
     return nn.ModuleDict(made)
 
 
+def numbers_of(option: str, given: str, names: Iterable[str]) -> dict[str, float]:
+    """Numbers joined by ``+``, such as ``"0.9+0.1"``, one for each modality: modality -> number.
+
+    Raises:
+        InputError: where they are not numbers, or not as many.
+    """
+    try:
+        return dict(zip(names, map(float, given.split("+")), strict=True))
+    except ValueError:
+        raise InputError(
+            f"{option} = {given!r}: give a number for each of {', '.join(names)}, joined by '+'."
+        ) from None
+
+
 def projections(content: nn.ModuleDict, dim: int) -> nn.ModuleDict:
     """W x + b of every modality: modality -> :class:`Projection` from d_m to ``dim``."""
-    widths = {name: one.width for name, one in content.items() if isinstance(one, Modality)}
-    return nn.ModuleDict({name: Projection(width, dim) for name, width in widths.items()})
+    return nn.ModuleDict({name: Projection(one().shape[1], dim) for name, one in content.items()})
 
 
 def unified(
@@ -162,10 +195,8 @@ def unified(
     one_of("combine", combine, ("concatenation", "mean"))
     if modalities is None and features is not None and "fused" in features.item:
         modalities = "fused"
-    content = [
-        one for one in contents(model, features, modalities, missing=missing).values() if isinstance(one, Modality)
-    ]
-    parts, present = [one() for one in content], torch.stack([one.present for one in content])
+    content = contents(model, features, modalities, missing=missing).values()
+    parts, present = [one() for one in content], torch.stack([one.get_buffer("present") for one in content])
     if len(parts) > 1:
         parts = [unit(x) for x in parts]
     if combine == "mean" and len({x.shape[1] for x in parts}) > 1:

@@ -9,11 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
 from ..core.graph import Graph, bipartite
 from ..kernels.neighbours import unit
+from ..training import Dataset, Embeddings, Features
 from .modalities import ContentRecommender, projections
 
 

@@ -7,11 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.errors import InputError
-from ..core.features import Features
 from ..core.graph import Graph, bipartite
-from ..training.learner import Batch
+from ..training import Batch, Dataset, Features
 from .bpr import BPR
 from .losses import bpr, length
 
@@ -72,8 +69,6 @@ class NGCF(BPR):
         l2_on: Literal["parameters", "final"] = "parameters",
         **shared: Any,
     ) -> None:
-        if not (0 <= message_dropout < 1 and 0 <= node_dropout < 1):
-            raise InputError(f"message_dropout={message_dropout}, node_dropout={node_dropout}: need >= 0 and < 1.")
         super().__init__(data, features, l2=l2, **shared)
         self.layers, self.activation, self.slope, self.self_messages = layers, activation, slope, self_messages
         self.message_dropout, self.node_dropout, self.dropout_of = message_dropout, node_dropout, dropout_of
@@ -82,12 +77,6 @@ class NGCF(BPR):
         self.w1, self.w2 = (nn.ModuleList(nn.Linear(dim, dim, bias) for _ in range(layers)) for _ in range(2))
         for linear in [*self.w1, *self.w2]:
             nn.init.xavier_uniform_(linear.weight)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """Section 4.2.3: L = 3 and these dropouts unless said otherwise; lr and l2 come from a grid, unnamed."""
-        stated = {"dim": 64, "layers": 3, "message_dropout": 0.1, "node_dropout": 0.0, "batch_size": 1024}
-        return {name: dict(stated) for name in ("Gowalla", "Yelp2018", "Amazon-Book")}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         final, ego = self.gathered(self.rows(batch))  # [3, b, (L+1) d], [3, b, d]

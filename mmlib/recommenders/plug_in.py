@@ -1,31 +1,117 @@
-"""What LATTICE and MICRO share: a collaborative method whose items are enhanced by what item graphs carry to them.
+"""What LATTICE and MICRO share: a collaborative method whose items are enhanced by what learnt item graphs carry.
 
-Letters: n = items, b = interactions of a batch, d = width of vectors.
+Letters: n = items, k = neighbours, b = interactions of a batch, d = width of vectors, d_m = of a modality's.
 """
 
-import functools
 import inspect
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
-from ..core.features import Features
+from ..core.errors import InputError, number, one_of
 from ..core.graph import Graph, bipartite
-from ..core.neighbours import Search
+from ..core.neighbours import NeighbourLists, nearest
 from ..kernels.neighbours import unit
-from ..training.learner import Batch
+from ..training import Batch, Dataset, Embeddings, Features
 from .bpr import BPR
-from .item_graphs import LearntGraph, MinedGraph, item_searches, searches_of
 from .lightgcn import LightGCN
 from .losses import Reading, bpr, length
-from .modalities import ContentRecommender, Modality
+from .modalities import ContentRecommender, Modality, Projection, nearest_items
 from .ngcf import NGCF
 
 BACKBONES: dict[str, type[BPR]] = {"mf": BPR, "ngcf": NGCF, "lightgcn": LightGCN}
+
+
+@dataclass(frozen=True)
+class LearntGraph:
+    """A graph whose weights carry gradients: ``index`` and ``weight`` [n, k] of each row's neighbours."""
+
+    index: Tensor
+    weight: Tensor
+
+    def __matmul__(self, x: Tensor) -> Tensor:
+        """Weighted sum over neighbours, differentiable in the weights and in x: [n, d] -> [n, d]."""
+        return F.embedding_bag(self.index, x, per_sample_weights=self.weight.to(x.dtype), mode="sum")
+
+    def frozen(self) -> Graph:
+        """The same without gradients, whose products take a third of the time."""
+        n, k = self.index.shape
+        row = torch.arange(n, device=self.index.device).repeat_interleave(k)
+        return Graph.from_edges(row, self.index.flatten(), self.weight.detach().flatten(), n, n)
+
+
+class MinedGraph(nn.Module):
+    """One modality's item graphs: S of its raw vectors, and that of its transformed vectors W e + b (eq. 4).
+
+    An item without the modality has no neighbours and is nobody's: filled vectors, all alike, would be each other's.
+
+    Args:
+        content: the raw vectors, [n, d_m].
+        dim: d, the width of the transformed ones.
+        k: neighbours.
+        include_self: whether an item is its own nearest neighbour.
+        lists: each item's nearest by raw vectors; ``None`` keeps the transformation alone.
+    """
+
+    index: Tensor
+    weight: Tensor
+    kept: Tensor
+    known: Tensor
+
+    def __init__(
+        self, content: Modality, dim: int, *, k: int, include_self: bool, lists: NeighbourLists | None = None
+    ) -> None:
+        super().__init__()
+        here, least = int(content.present.sum()), int(not include_self)
+        self.content, self.include_self, self.k = content, include_self, max(1, min(k, here - least))
+        self.project = Projection(content.width, dim)
+        nn.init.xavier_uniform_(self.project.weight)
+        index, weight = torch.empty(0, self.k, dtype=torch.long), torch.empty(0, self.k)
+        if lists is not None:
+            index, cosine = lists.table(self.k)
+            weight = normalised(index, cosine.clamp(min=0))
+        self.register_buffer("index", index, persistent=False)  # [n, k], of the raw vectors
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("kept", index[:0], persistent=False)  # of the transformed ones, once known in an epoch
+        known = content.present & (here > least)
+        self.register_buffer("known", known.float().unsqueeze(1), persistent=False)  # who has neighbours, [n, 1]
+
+    def transformed(self, items: Tensor | None = None) -> Tensor:
+        """Eq. 4 for ``items`` [...], or for all: [..., d]."""
+        return self.project(self.content(items))
+
+    def learnt(self, *, anew: bool) -> tuple[Tensor, Tensor]:
+        """Eq. 1-2 of the transformed vectors: neighbours, and their similarities with gradient, [n, k] each.
+
+        Args:
+            anew: search the neighbours anew, or take those that were found first in this epoch.
+        """
+        x = unit(self.transformed())
+        index = self.kept
+        if anew or not len(index):
+            search = nearest(x, self.k, include_self=self.include_self, present=self.content.present)
+            index, _ = search.run().table(self.k)
+        if not anew:
+            self.kept = index
+        cosine = torch.bmm(F.embedding(index, x), x.unsqueeze(2)).squeeze(2)
+        cosine = cosine * self.known.to(cosine.dtype)  # who has no neighbours names itself
+        return index, cosine.clamp(min=0).to(x.dtype)
+
+
+def normalised(index: Tensor, similarity: Tensor, degrees: Tensor | None = None) -> Tensor:
+    """Eq. 3, D^-1/2 S D^-1/2, where D_ii is the sum of row i on both sides: [n, k].
+
+    Args:
+        degrees: [n] to take in place of the sums of the rows.
+    """
+    sums = similarity.sum(1) if degrees is None else degrees
+    root = sums.masked_fill(sums == 0, torch.inf).rsqrt()
+    return root.unsqueeze(1) * similarity * root[index]
 
 
 class PlugIn(ContentRecommender):
@@ -71,9 +157,7 @@ class PlugIn(ContentRecommender):
         graph_gradient: Literal["first", "every"] = "first",
         **options: Any,
     ) -> None:
-        if neighbours < 1 or not 0 <= skip <= 1 or item_layers < 0:
-            given = f"neighbours={neighbours}, skip={skip}, item_layers={item_layers}"
-            raise InputError(f"{given}: need at least 1, 0 to 1, and at least 0.")
+        number("skip", skip, least=0, most=1)
         own = {name: options.pop(name) for name in ContentRecommender.options() if name in options}
         super().__init__(data, features, **own)
         self.layers, self.item_layers, self.skip, self.graph_gradient = layers, item_layers, skip, graph_gradient
@@ -88,12 +172,13 @@ class PlugIn(ContentRecommender):
         self.network = BACKBONES[backbone](data, **of)
         if backbone == "lightgcn" and self_loops:
             self.network.graph = bipartite(data, normalisation=normalisation, self_loops=True)
-        searches = item_searches(self.content, neighbours, include_self=include_self) if item_layers else {}
-        lists, self.modal = self.lists_of(searches), nn.ModuleDict()
-        mined = functools.partial(MinedGraph, dim=self.dim, k=neighbours, include_self=include_self)
-        for name, one in self.content.items():
-            if isinstance(one, Modality):
-                self.modal[name] = mined(one, lists=lists.get(name))
+        searches = nearest_items(self.content, neighbours, include_self=include_self) if item_layers else {}
+        lists, graphs = (
+            self.lists_of(searches),
+            partial(MinedGraph, dim=self.dim, k=neighbours, include_self=include_self),
+        )
+        mined = {name: graphs(cast(Modality, one), lists=lists.get(name)) for name, one in self.content.items()}
+        self.modal = cast(Mapping[str, MinedGraph], nn.ModuleDict(mined))
         del self.content  # each modality is with its graphs
         self.fixed: dict[str, Graph] = {}
 
@@ -102,13 +187,6 @@ class PlugIn(ContentRecommender):
         known = super().options(**chosen)
         backbone = one_of("backbone", chosen.get("backbone", "lightgcn"), BACKBONES)
         return BACKBONES[backbone].options() | known
-
-    @classmethod
-    def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:
-        given = cls.in_force(**options)
-        if not given["item_layers"]:
-            return {}
-        return searches_of(cls.__name__, features, given.pop("neighbours"), **given)
 
     def adjacency(self, *, anew: bool) -> dict[str, LearntGraph]:
         """The item graphs of the weights in force; ``anew``: with neighbours searched anew."""
@@ -121,12 +199,8 @@ class PlugIn(ContentRecommender):
     def start_epoch(self, epoch: int) -> None:
         """The epoch's first batch searches the neighbours anew."""
         self.fixed = {}
-        for one in self.mined().values():
+        for one in self.modal.values():
             one.kept = one.kept[:0]
-
-    def mined(self) -> dict[str, MinedGraph]:
-        """Modality -> its graphs."""
-        return {name: one for name, one in self.modal.items() if isinstance(one, MinedGraph)}
 
     def graphs(self) -> dict[str, Any]:
         """The item graphs of a batch: learnt in the first of an epoch (or in every one), then fixed."""
@@ -142,33 +216,22 @@ class PlugIn(ContentRecommender):
         return Embeddings(users, items + unit(self.item_vectors(self.adjacency(anew=True))))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        items = torch.stack([batch.positives, batch.negatives[:, 0]])  # [2, b]
-        idle = bool(self.fixed)
-        return self.terms(batch, self.item_vectors(self.graphs(), items), idle)
+        return self.terms(batch, self.item_vectors(self.graphs(), batch.items))
 
-    def terms(self, batch: Batch, h: Tensor, idle: bool) -> dict[str, Tensor]:
+    def terms(self, batch: Batch, h: Tensor) -> dict[str, Tensor]:
         """BPR and L2 with h [2, b, d] of the positives and the negatives.
 
-        Args:
-            idle: give the graphs' parameters a gradient of zero, so that an optimiser with momentum goes on moving
-                them between the batches that teach them, as in the official code.
+        Where the graphs are fixed, their parameters get a gradient of zero, so that an optimiser with momentum goes on
+        moving them between the batches that teach them, as in the official code.
         """
-        final, ego = self.network.gathered(self.network.rows(batch))  # [3, b, d] each
+        final, ego = self.network.gathered(self.rows(batch))  # [3, b, d] each
         user, positive, negative = final[0], *(final[1:] + unit(h.flatten(0, 1)).view_as(h))
         held = (user, positive, negative) if self.l2_on == "final" else tuple(ego)
         terms = {"bpr": bpr(user, positive, negative), "l2": length(self.l2, *held, reading=self.l2_reading)}
-        if idle:
+        if self.fixed:
             terms["bpr"] = terms["bpr"] + 0 * torch.stack([one.sum() for one in self.graph_parameters()]).sum()
         return terms
 
     def graph_parameters(self) -> list[nn.Parameter]:
         """Those that the item graphs alone depend on."""
-        return list(self.modal.parameters())
-
-
-def attention(dim: int) -> nn.Sequential:
-    """q tanh(W h + b) of MICRO's eq. 7: [..., d] -> [..., 1]."""
-    first, last = nn.Linear(dim, dim), nn.Linear(dim, 1, bias=False)
-    nn.init.xavier_uniform_(first.weight)
-    nn.init.xavier_uniform_(last.weight)
-    return nn.Sequential(first, nn.Tanh(), last)
+        return [parameter for one in self.modal.values() for parameter in one.parameters()]

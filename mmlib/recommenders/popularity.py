@@ -3,11 +3,8 @@
 import torch
 from torch import Tensor
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
 from ..core.errors import InputError
-from ..core.features import Features
-from ..training.learner import Batch, Recommender
+from ..training import Batch, Dataset, Embeddings, Features, Recommender
 
 
 class Popularity(Recommender):

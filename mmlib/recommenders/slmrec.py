@@ -6,11 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.errors import InputError, one_of
-from ..core.features import Features
+from ..core.errors import one_of
 from ..kernels.contrast import info_nce
-from ..training.learner import Batch
+from ..training import Batch, Dataset, Features
 from .losses import bpr, once
 from .modality_gcn import ModalityGCN
 
@@ -73,9 +71,6 @@ class SLMRec(ModalityGCN):
         chosen = [] if tasks == "none" else tasks.split("+")
         for task in chosen:
             one_of("task", task, TASKS)
-        if not 0 <= dropout < 1 or min(temperature, ssl_temperature) <= 0:
-            given = f"dropout={dropout}, temperature={temperature}, ssl_temperature={ssl_temperature}"
-            raise InputError(f"{given}: need 0 <= dropout < 1 and temperatures above 0.")
         super().__init__(data, features, **shared)
         self.main, self.temperature, self.tasks, self.chosen = main, temperature, tasks, chosen
         self.ssl_weight, self.ssl_temperature, self.fac_cosine = ssl_weight, ssl_temperature, fac_cosine
@@ -90,12 +85,6 @@ class SLMRec(ModalityGCN):
             )  # g'
             for layer in (*self.common, *self.own.values()):
                 nn.init.xavier_uniform_(layer.weight)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """The settings file of the official code, which names MovieLens; lr and alpha are tuned per dataset."""
-        common = {"dim": 64, "layers": 3, "temperature": 0.2, "tasks": "FAC", "ssl_weight": 0.1, "ssl_temperature": 0.2}
-        return {"MovieLens": common | {"dropout": 0.3, "l2": 1e-4, "lr": 0.01, "batch_size": 2048}}
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         inputs, rows = self.inputs(), self.rows(batch)

@@ -6,11 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..core.dataset import Dataset
-from ..core.embeddings import Embeddings
-from ..core.features import Features
-from ..training.learner import Batch
-from ..training.start import xavier
+from ..training import Batch, Dataset, Embeddings, Features, xavier
 from .losses import Reading, bpr, length
 from .modalities import ContentRecommender, Projection
 
@@ -73,13 +69,6 @@ class VBPR(ContentRecommender):
         )
         for weight in self.project.parameters():
             nn.init.xavier_uniform_(weight)
-
-    @staticmethod
-    def paper() -> dict[str, dict[str, Any]]:
-        """Section "Experiments": 20 factors, half of them visual, and the lambdas that did best there."""
-        common = {"modalities": "image", "dim": 10, "content_dim": 10, "l2_content": 0.0}
-        amazon = {name: common | {"l2": 10.0} for name in ("Amazon Women", "Amazon Men", "Amazon Phones")}
-        return amazon | {"Tradesy": common | {"l2": 0.1}}
 
     def embed(self) -> Embeddings:
         gamma_user, gamma_item = self.split(self.table)

@@ -15,11 +15,17 @@ from torch import Tensor, nn
 from ..core.errors import InputError, closest, number, one_of
 from ..core.files import digest
 
-_COUNT: dict[str, float] = {"least": 1}
-_WEIGHT: dict[str, float] = {"least": 0}
-BOUNDS = {  # of numbers, by an option's name or its last word
-    **{"dim": _COUNT | {"most": 2**20}, "content_dim": _WEIGHT, "candidates": _COUNT, "k": _COUNT, "negatives": _COUNT},
-    **dict.fromkeys(("layers", "l2", "neighbours", "weight"), _WEIGHT),
+BOUNDS: dict[str, dict[str, int]] = {  # of numbers, by an option's name or its last word
+    name: bounds
+    for names, bounds in (
+        ("dim", {"least": 1, "most": 2**20}),
+        ("candidates k negatives", {"least": 1}),
+        ("content_dim layers l2 neighbours shrink weight", {"least": 0}),
+        ("cima_weight", {"least": 0, "most": 1}),
+        ("dropout pruning", {"least": 0, "below": 1}),
+        ("ridge temperature", {"above": 0}),
+    )
+    for name in names.split()
 }
 
 

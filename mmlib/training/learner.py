@@ -34,6 +34,11 @@ class Batch:
     positives: Tensor
     negatives: Tensor
 
+    @property
+    def items(self) -> Tensor:
+        """The positives above the first negatives: [2, b]."""
+        return torch.stack([self.positives, self.negatives[:, 0]])
+
 
 class Recommender(nn.Module):
     """Learns vectors of users and items from training interactions; the base of every recommender and pre-trainer.

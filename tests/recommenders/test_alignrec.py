@@ -188,5 +188,3 @@ def test_wrong_options_are_refused_and_the_paper_s_are_not() -> None:
         AlignRec(ten_nodes())
     with pytest.raises(InputError, match="fuser"):
         build(fuser="gate")
-    for options in AlignRec.paper().values():
-        AlignRec(ten_nodes(), content_of_ten(), **{k: v for k, v in options.items() if k != "batch_size"})

@@ -147,6 +147,3 @@ def test_wrong_options_are_refused(tiny, content) -> None:
     for wrong in ({"construction": "weighted_sum"}, {"attention": "none"}, {"user_weight": "count"}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             DualGNN(tiny, content, **wrong)
-    for options in DualGNN.paper().values():
-        kept = {name: value for name, value in options.items() if name not in ("lr", "batch_size")}
-        assert DualGNN(tiny, content, **kept).embed().dim == 64

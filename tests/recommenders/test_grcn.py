@@ -157,6 +157,3 @@ def test_wrong_options_are_refused(tiny, content) -> None:
     for wrong in ({"pruning": True}, {"weighting": "confid"}, {"l2_reading": "l1"}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             GRCN(tiny, content, **wrong)
-    for options in GRCN.paper().values():
-        kept = {name: value for name, value in options.items() if name not in ("lr", "batch_size")}
-        assert GRCN(tiny, content, **kept).embed().dim in (128, 192)

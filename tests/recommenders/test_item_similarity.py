@@ -95,7 +95,7 @@ def test_ease_says_its_size_and_refuses(shop, capsys) -> None:
     assert "7 x 7 matrix" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"7 x 7 items, 0\.0 GB.*most_items = 6"):
         EASE(shop, most_items=6)
-    with pytest.raises(InputError, match="ridge = 0 must be positive"):
+    with pytest.raises(InputError, match="ridge = 0 must be a finite number above 0"):
         EASE(shop, ridge=0)
 
 

@@ -148,9 +148,6 @@ def test_options_of_the_start_and_of_the_paper() -> None:
     start = Embeddings(torch.randn(USERS, 3), torch.randn(ITEMS, 3))
     model = MGCN(ten_nodes(), content_of_ten(), dim=3, start=start)
     assert torch.equal(model.table, torch.cat([start.users, start.items]))
-    for options in MGCN.paper().values():
-        known = {name: value for name, value in options.items() if name not in ("lr", "batch_size")}
-        assert known.items() <= MGCN(ten_nodes(), content_of_ten(), **known).describe().items()
     for name in ("fusion", "l2_on"):
         with pytest.raises(InputError, match=name):
             build(**{name: "other"})

@@ -152,15 +152,12 @@ def test_variants_and_the_settings_of_the_paper_are_options(tiny, content) -> No
     assert list(MICRO.variants()) == ["CF+feats", "MICRO/feats", "MICRO w/o contrast", "MICRO"]
     terms = {name: build(tiny, content, MICRO, **one).loss(BATCH) for name, one in MICRO.variants().items()}
     assert {name for name, one in terms.items() if "contrast" in one} == {"MICRO", "MICRO/feats"}
-    for options in MICRO.paper().values():
-        model = MICRO(tiny, content, **{name: one for name, one in options.items() if name not in ("lr", "batch_size")})
-        assert (model.describe()["skip"], model.describe()["temperature"], model.describe()["l2"]) == (0.7, 0.5, 1e-4)
 
 
 def test_wrong_options_are_refused(tiny, content) -> None:
     for options, message in (
         ({"item_layers": 0}, "inputs='features'"),
-        ({"temperature": 0.0}, "temperature=0.0"),
+        ({"temperature": 0.0}, "temperature = 0.0"),
         ({"contrast": "both"}, "contrast"),
         ({"contrast_items": "some"}, "contrast_items"),
         ({"inputs": "text"}, "inputs"),

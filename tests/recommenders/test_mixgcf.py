@@ -91,5 +91,3 @@ def test_wrong_options_are_refused(blocks) -> None:
         MixGCF(blocks, candidates=0)
     with pytest.raises(InputError, match="backbone"):
         MixGCF(blocks, backbone="mf")
-    for options in MixGCF.paper().values():
-        MixGCF(blocks, **{name: value for name, value in options.items() if name not in ("lr", "batch_size")})

@@ -141,6 +141,3 @@ def test_wrong_options_are_refused(tiny, content) -> None:
     for wrong in ({"combination": "False"}, {"aggregation": "add"}, {"fusion": "max"}, {"layers": 0}):
         with pytest.raises(InputError, match=next(iter(wrong))):
             MMGCN(tiny, content, **wrong)
-    for options in MMGCN.paper().values():
-        kept = {name: value for name, value in options.items() if name not in ("lr", "batch_size")}
-        assert MMGCN(tiny, content, **kept).embed().dim == 64

@@ -163,9 +163,7 @@ def test_no_dropout_outside_training(tiny, dropout_of: str) -> None:
 
 
 def test_wrong_options_are_refused(tiny) -> None:
-    with pytest.raises(InputError, match="message_dropout=1"):
+    with pytest.raises(InputError, match="message_dropout = 1"):
         NGCF(tiny, message_dropout=1.0)
     with pytest.raises(InputError, match="self_messages"):
         NGCF(tiny, self_messages="some")
-    for options in NGCF.paper().values():
-        NGCF(tiny, **{name: value for name, value in options.items() if name != "batch_size"})

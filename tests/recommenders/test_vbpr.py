@@ -152,5 +152,3 @@ def test_wrong_options_are_refused(tiny, content) -> None:
         VBPR(tiny)
     with pytest.raises(InputError, match="l2_on"):
         VBPR(tiny, content, l2_on="all")
-    for options in VBPR.paper().values():
-        assert VBPR(tiny, content, **options).embed().dim == 21
