@@ -98,7 +98,7 @@ class MMCPR(Recommender):
         neighbour_lists: Mapping[str, NeighbourLists] | None = None,
     ) -> None:
         super().__init__(data, negatives=negatives)
-        _check(modalities, features, cima_weight, temperature)
+        _check(modalities, features, cima_weight)
         self.modalities, self.cima_weight, self.temperature = modalities, cima_weight, temperature
         self.contrast, self.cima_items, self.aligned = contrast, cima_items, aligned
         graph = partial(co_interaction, data, neighbours=neighbours, weight=edge_weight, normalisation=normalisation)
@@ -205,7 +205,7 @@ class MMCPR(Recommender):
         return torch.stack([parts[name] for name in self.item_side.content]).mean(0), parts["graph"]
 
 
-def _check(modalities: str, features: Features, cima_weight: float, temperature: float) -> None:
+def _check(modalities: str, features: Features, cima_weight: float) -> None:
     if not modalities or set(modalities) - set(NAMES) or len(set(modalities)) < len(modalities):
         raise InputError(f"modalities = {modalities!r}: give a subset of the letters R, T, V, G, each once.")
     for letter in "TV":
@@ -214,11 +214,7 @@ def _check(modalities: str, features: Features, cima_weight: float, temperature:
                 f"modalities = {modalities!r} asks for {NAMES[letter]}, but the features hold {list(features.item)}. "
                 f"Leave {letter} out, or extract it."
             )
-    if not 0 <= cima_weight <= 1:
-        raise InputError(f"cima_weight = {cima_weight}: lambda of eq. 16 lies between 0 and 1.")
     if cima_weight > 0 and not {"T", "V"} <= set(modalities):
         raise InputError(
             f"Aligning text and image needs both T and V in modalities = {modalities!r}; or cima_weight=0."
         )
-    if temperature <= 0:
-        raise InputError(f"temperature = {temperature}: tau must be positive.")

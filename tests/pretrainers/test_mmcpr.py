@@ -123,6 +123,7 @@ def test_reviews_are_aggregated_as_named(blocks, features, aggregation: str) -> 
 
 
 def test_attention_over_reviews_starts_as_the_mean_and_learns(blocks, features) -> None:
+    torch.manual_seed(0)
     model = MMCPR(blocks, features, dim=8, aggregation="attention")
     torch.testing.assert_close(
         model.user_side.content["reviews"]()[5], features.reviews[features.review_users == 5].mean(0)
@@ -315,7 +316,7 @@ def test_bad_options_are_named(blocks, features) -> None:
         ("cima_items", "catalog", 'Did you mean "catalogue"'),
         ("aligned", "raw", "aligned = 'raw'"),
         ("missing", "nothing", "missing = 'nothing'"),
-        ("temperature", 0.0, "tau must be positive"),
+        ("temperature", 0.0, "temperature = 0.0 must be a finite number above 0"),
     ):
         with pytest.raises(InputError, match=said):
             MMCPR(blocks, features, **{option: value})
