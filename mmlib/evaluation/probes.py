@@ -8,9 +8,12 @@ import pandas as pd
 import torch
 
 from ..core.dataset import Dataset
-from ..core.errors import InputError
+from ..core.errors import InputError, number
 from ..core.features import Features
+from ..core.item_cf import by_purchases
 from ..kernels import neighbours as nearest
+from .intervals import Estimate, mean_of_shares
+from .item_vectors import item_vectors
 
 
 def neighbour_purity(data: Dataset, features: Features, *, k: int = 10) -> pd.DataFrame:
@@ -56,6 +59,40 @@ def graph_overlap(graphs: Mapping[str, Any]) -> pd.DataFrame:
             row = {"edges of": a, "found in": b, "share": round(float(share), 4), "chance": round(chance, 4)}
             rows.append(row | {"times chance": round(float(lift), 1)})
     return pd.DataFrame(rows)
+
+
+def neighbour_overlap(
+    data: Dataset, features: Features, modalities: str | None = None, *, k: int = 10, **vectors: Any
+) -> dict[str, Any]:
+    """How many of an item's k nearest by content are among its k nearest by item-CF, beside chance.
+
+    Over the items that have content and k others with which they share a training user. Chance is k over the number of
+    other items with content.
+
+    Args:
+        data: a split dataset; its training part is read.
+        modalities, vectors: see ``item_vectors``.
+        k: neighbours.
+
+    Returns:
+        ``share``, an ``Estimate`` over items, ``chance``, ``items``, and ``left out``.
+
+    Raises:
+        InputError: for an unknown modality.
+    """
+    number("k", k, whole=True, least=1)
+    items = item_vectors(features, modalities, **vectors)
+    rows = items.present.nonzero().flatten()
+    bought = by_purchases(data.matrix("train"), k)
+    index, _ = nearest.top_k(items.x[rows], min(k, max(1, len(rows) - 1)))  # [n, k] places among ``rows``
+    content = np.where(index.numpy() < 0, -1, rows.numpy()[index.numpy()])
+    counts = np.diff(bought.indptr)
+    asked = np.flatnonzero(counts[rows.numpy()] >= k)
+    pairs = np.repeat(np.arange(data.n_items), counts) * data.n_items + bought.indices
+    found = np.isin(rows.numpy()[asked, None] * data.n_items + content[asked], pairs) & (content[asked] >= 0)
+    share = mean_of_shares(found.sum(1) / k) if len(asked) else Estimate(np.nan, np.nan, np.nan, np.nan, 0, 1)
+    chance = k / max(1, len(rows) - 1)
+    return {"share": share, "chance": chance, "items": len(asked), "left out": data.n_items - len(asked)}
 
 
 def pair_cosine(content: Any, ids: Any) -> dict[str, float]:

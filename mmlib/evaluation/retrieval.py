@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.errors import InputError
 from ..core.features import Features
+from .intervals import Estimate, mean_of_shares
 
 BINS = 40  # of the histograms of cosines, over [-1, 1]
 
@@ -40,6 +41,10 @@ class Retrieval:
     def recall(self, k: int) -> float:
         """Share of queries whose own target is among the first ``k``."""
         return float((self.rank <= k).double().mean())
+
+    def interval(self, k: int, *, level: float = 0.95) -> Estimate:
+        """``recall(k)`` with its interval over items."""
+        return mean_of_shares((self.rank <= k).double().numpy(), level=level)
 
     def chance(self, k: int) -> float:
         """``recall(k)`` of a random order: k / n, at most 1."""

@@ -5,10 +5,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix
 from torch import nn
 
 from ..core.errors import number
+from ..core.item_cf import by_purchases
 from ..core.neighbours import NeighbourLists, Search
 from ..kernels import rank
 from ..kernels.matmul import linear
@@ -17,8 +18,6 @@ from ..kernels.sample import Seen
 from ..training import Dataset, Features
 from .item_similarity import ItemSimilarity
 from .modalities import contents
-
-BLOCK = 1024  # items at a time
 
 
 class ItemKNN(ItemSimilarity):
@@ -73,24 +72,6 @@ class ItemKNN(ItemSimilarity):
 
     def products(self, bought: csr_matrix) -> np.ndarray:
         return (bought @ self.similar).toarray().astype(np.float32, copy=False)
-
-
-def by_purchases(bought: csr_matrix, k: int, shrink: float) -> csr_matrix:
-    """Each item's k nearest others by shared buyers: [n_items, n_items] sparse, k entries a row at most."""
-    buyers = bought.T.tocsr()  # [n_items, n_users]
-    degree = np.sqrt(np.diff(buyers.indptr)).astype(np.float32)
-    rows = []
-    for start in range(0, len(degree), BLOCK):
-        shared = (buyers[start : start + BLOCK] @ bought).tocoo()
-        other = shared.row + start != shared.col
-        row, col, count = shared.row[other], shared.col[other], shared.data[other]
-        value = count / (degree[row + start] * degree[col] + shrink)
-        order = np.lexsort((-value, row))
-        row, col, value = row[order], col[order], value[order]
-        first = np.searchsorted(row, np.arange(shared.shape[0]))
-        kept = np.arange(len(row)) - first[row] < k
-        rows.append(csr_matrix((value[kept], (row[kept], col[kept])), shape=shared.shape))
-    return vstack(rows, format="csr")
 
 
 def by_content(content: nn.ModuleDict, k: int) -> Search:

@@ -58,6 +58,8 @@ def test_easy_cases() -> None:
     torch.manual_seed(0)
     random = retrieval(torch.randn(2000, 8), torch.randn(2000, 8))
     assert random.recall(100) == pytest.approx(random.chance(100), abs=0.02)
+    assert random.interval(100).value == random.recall(100)
+    assert random.interval(100).low < random.chance(100) < random.interval(100).high
 
 
 @pytest.mark.parametrize("shapes", [((3, 4), (3, 5)), ((3, 4), (4, 4)), ((0, 4), (0, 4))])

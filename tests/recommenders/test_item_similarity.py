@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from mmlib.core import item_cf as module
 from mmlib.core.errors import InputError
 from mmlib.evaluation import evaluate
 from mmlib.recommenders import EASE, ItemKNN, Popularity
-from mmlib.recommenders import itemknn as module
 from mmlib.training import fit
 
 from ..conftest import make_dataset
