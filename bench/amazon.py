@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mmlib.catalogues import amazon
+from mmlib.catalogues import formats
 from mmlib.splits import random_by_user
 
 os.environ.setdefault("MMLIB_PROGRESS", "off")
@@ -106,7 +106,7 @@ def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
     with timed("both"):
         with timed("read: reviews, 5-core, texts, metadata"):
-            data = amazon.read(folder, text="alignrec", core=5)
+            data = formats.read(folder, "amazon", text="alignrec", core=5)
         with timed("8:1:1 split"):
             data = random_by_user(data, "8:1:1")
     print()

@@ -13,7 +13,7 @@ from ..core.errors import InputError
 from ..splits import PART_NAMES
 from .dates import moments
 from .delimited import Layout, lines_of, read
-from .text_files import BadLines
+from .reading import Reading
 
 LATEST = 1e11  # seconds either way; what is beyond is no time
 SECONDS = (1e8, 1e11)  # a number between these is surely no milli- or microseconds
@@ -29,7 +29,7 @@ class Cells:
         path: the file.
         text: [n rows] columns of text.
         lines: gives the line of each row, counted from 1.
-        bad: what becomes of a row with a cell that cannot be.
+        reading: says what becomes of a row with a cell that cannot be, and takes notes.
         unit: what ``lines`` counts.
         optional: whether ratings, times and parts may be missing.
     """
@@ -37,7 +37,7 @@ class Cells:
     path: Path
     text: pd.DataFrame
     lines: Callable[[], Any]
-    bad: BadLines
+    reading: Reading
     unit: str = "line"
     optional: bool = True
 
@@ -52,10 +52,10 @@ class Cells:
         """Report the rows where ``wrong`` is true; ``{}`` in ``why`` is the cell."""
         places = np.flatnonzero(np.asarray(wrong) & self.sound)
         self.sound[places] = False
-        more = f" ({len(places):,} such {self.unit}s)" if self.bad.on_bad == "stop" and len(places) > 1 else ""
+        more = f" ({len(places):,} such {self.unit}s)" if self.reading.on_bad == "stop" and len(places) > 1 else ""
         for place in places.tolist():
             cell = str(self.text[column].iat[place])[:40] if column else ""
-            self.bad.add(self.path, int(self.line[place]), why.replace("{}", repr(cell)) + more, self.unit)
+            self.reading.bad(self.path, int(self.line[place]), why.replace("{}", repr(cell)) + more, self.unit)
 
     def leave(self, role: str) -> str:
         """How a user's table is read without a column."""
@@ -68,7 +68,7 @@ class Cells:
         self.refuse(values.str.contains("\0", regex=False), f"the {role} {{}} holds a zero byte", column)
         return values
 
-    def numbers(self, column: str, role: str, notes: list[str], *, decimal: str | None = None) -> pd.Series:
+    def numbers(self, column: str, role: str, decimal: str | None = None) -> pd.Series:
         """Finite numbers as float64; NaN for an empty cell where that is allowed.
 
         Raises:
@@ -84,7 +84,7 @@ class Cells:
                     "commas out of the file."
                 )
             decimal = ","
-            notes.append(f"{self.path.name}: commas in {column} were read as decimal points.")
+            self.reading.notes.append(f"{self.path.name}: commas in {column} were read as decimal points.")
         values = values.str.replace(",", ".", regex=False) if decimal == "," else values
         numbers = pd.to_numeric(values.where(values.str.fullmatch(NUMBER)), errors="coerce").astype("float64")
         if not self.optional:
@@ -95,14 +95,7 @@ class Cells:
         self.refuse(wrong, why + self.leave(role), column)
         return numbers
 
-    def seconds(
-        self,
-        column: str,
-        notes: list[str],
-        *,
-        pattern: str | None = None,
-        decimal: str | None = None,
-    ) -> pd.Series:
+    def seconds(self, column: str, pattern: str | None = None, decimal: str | None = None) -> pd.Series:
         """Whole seconds since 1970 from seconds, milli- or microseconds (told apart by their median) or dates.
 
         Missing times stay missing, and the column float64.
@@ -113,16 +106,16 @@ class Cells:
         values = self.text[column].str.strip()
         said = values[values != ""]
         if not pattern and (said.empty or said.iloc[:100].str.fullmatch(r"[-+]?\d*[.,]?\d*([eE][-+]?\d+)?").any()):
-            times = self.numbers(column, "time", notes, decimal=decimal)
+            times = self.numbers(column, "time", decimal)
             unit, factor = next(((unit, factor) for unit, factor, least in UNITS if times.median() > least), ("", 1.0))
             if unit:
-                notes.append(f"{self.path.name}: time was taken as {unit}seconds.")
+                self.reading.notes.append(f"{self.path.name}: time was taken as {unit}seconds.")
             wrong = (times.abs() / factor > LATEST) | ((factor > 1) & times.between(*SECONDS))
             why = f"the time {{}} (column {column!r}) is not in {unit}seconds since 1970, as the others are"
             self.refuse(wrong, why, column)
             times = times / factor
         else:
-            found = moments(values, pattern, self.path.name, notes)
+            found = moments(values, pattern, self.path.name, self.reading.notes)
             right = values[found.notna()]
             others = f"a date such as {right.iloc[0]!r}" if len(right) else "seconds since 1970 or a date as 2024-05-31"
             self.refuse(
@@ -148,29 +141,26 @@ class Cells:
         return parts.fillna("").astype(object)
 
 
-def read_cells(path: Path, layout: Layout, bad: BadLines, columns: Sequence[str], optional: bool = False) -> Cells:
+def read_cells(path: Path, layout: Layout, reading: Reading, columns: Sequence[str], optional: bool = False) -> Cells:
     """Some columns of a delimited file, as ``delimited.read`` gives them."""
-    text, lines = read(path, layout, bad, columns)
-    return Cells(path, text, lambda: lines_of(path, layout) if lines is None else lines, bad, optional=optional)
+    text, lines = read(path, layout, reading, columns)
+    return Cells(path, text, lambda: lines_of(path, layout) if lines is None else lines, reading, optional=optional)
 
 
-def interactions(
-    cells: Cells, found: Mapping[str, str], notes: list[str], columns: Mapping[str, Any] | None = None
-) -> pd.DataFrame:
+def interactions(cells: Cells, found: Mapping[str, str], how: Mapping[str, Any]) -> pd.DataFrame:
     """Columns ``user`` and ``item`` (categories of ids), ``part``, and ``rating``, ``time``, ``review`` where known.
 
     Args:
         found: role -> column.
-        columns: how cells are written, ``time_format`` and ``decimal``.
+        how: cells are written, where it must be said: ``time_format`` and ``decimal``.
     """
     table = pd.DataFrame({role: cells.ids(found[role], role) for role in ("user", "item")})
     table["part"] = cells.parts(found["part"]) if "part" in found else ""
-    how = columns or {}
     if "rating" in found:
-        table["rating"] = cells.numbers(found["rating"], "rating", notes, decimal=how.get("decimal"))
-        notes.append("Every rating counts as an interaction, low ones too.")
+        table["rating"] = cells.numbers(found["rating"], "rating", how.get("decimal"))
+        cells.reading.notes.append("Every rating counts as an interaction, low ones too.")
     if "time" in found:
-        table["time"] = cells.seconds(found["time"], notes, pattern=how.get("time_format"), decimal=how.get("decimal"))
+        table["time"] = cells.seconds(found["time"], how.get("time_format"), how.get("decimal"))
     if "review" in found:
         table["review"] = cells.text[found["review"]].str.strip()
     if not cells.optional:
@@ -180,7 +170,7 @@ def interactions(
         codes, ids = pd.factorize(table[role])
         table[role] = pd.Categorical.from_codes(codes, pd.Index(ids))
     if table.empty:
-        raise InputError(f"{cells.path} has no rows that can be read. {' '.join(cells.bad.notes())}".strip())
+        raise InputError(f"{cells.path} has no rows that can be read. {' '.join(cells.reading.bad_lines())}".strip())
     if "time" in table and not table["time"].isna().any():
         table["time"] = table["time"].floordiv(1).astype("int64")
     return table

@@ -19,7 +19,8 @@ import pyarrow.csv
 
 from ..core.errors import InputError
 from ..core.progress import progress
-from .text_files import LONGEST, BadLines, blocks
+from .reading import Reading
+from .text_files import LONGEST, Stream, blocks
 
 SEPARATOR = "\x1f"  # in place of a mark of several characters
 BATCH = 1 << 16  # rows made into columns at a time
@@ -51,17 +52,17 @@ class Layout:
     encoding: str = "utf-8"
 
 
-def read(path: Path, layout: Layout, bad: BadLines, columns: Sequence[str]) -> tuple[pd.DataFrame, array | None]:
+def read(path: Path, layout: Layout, reading: Reading, columns: Sequence[str]) -> tuple[pd.DataFrame, array | None]:
     """The cells of some ``columns`` as text, and the line of each row if it is known already, see ``lines_of``.
 
     Raises:
-        InputError: as ``text_files.opened`` and ``bad`` say, and when no row is left.
+        InputError: as ``text_files.opened`` and ``reading.bad`` say, and when no row is left.
     """
     lines, table = None, _by_arrow(path, layout, columns)
     if table is None:
         places = [list(layout.names).index(name) for name in columns]
         schema = pa.schema([(name, pa.string()) for name in columns])
-        rows, lines, pieces = _checked(path, layout, bad), array("q"), [schema.empty_table()]
+        rows, lines, pieces = _checked(path, layout, reading), array("q"), [schema.empty_table()]
         while some := list(islice(rows, BATCH)):
             lines.extend(line for line, _ in some)
             pieces.append(pa.table([[row[place] for _, row in some] for place in places], schema=schema))
@@ -73,10 +74,10 @@ def read(path: Path, layout: Layout, bad: BadLines, columns: Sequence[str]) -> t
 
 def lines_of(path: Path, layout: Layout) -> array:
     """The line of each row that ``read`` gives."""
-    return array("q", (line for line, _ in _checked(path, layout, BadLines("skip"))))
+    return array("q", (line for line, _ in _checked(path, layout, Reading("skip"))))
 
 
-def records(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
+def records(path: Path, layout: Layout, reading: Reading) -> Iterator[tuple[int, list[str]]]:
     """The line at which each row begins, and its cells; blank lines are passed over.
 
     A byte that is not text is a lone surrogate in its cell.
@@ -84,12 +85,12 @@ def records(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, li
     mark = layout.mark if len(layout.mark) == 1 else SEPARATOR
     csv.field_size_limit(LONGEST)
     how: Any = csv.QUOTE_MINIMAL if layout.quoted else csv.QUOTE_NONE
-    reader, line = csv.reader(_texts(path, layout, bad), delimiter=mark, quoting=how, strict=True), 1
+    reader, line = csv.reader(_texts(path, layout, reading), delimiter=mark, quoting=how, strict=True), 1
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:
-            bad.add(path, line, next((why for said, why in WHY.items() if said in str(error)), str(error)))
+            reading.bad(path, line, next((why for said, why in WHY.items() if said in str(error)), str(error)))
         else:
             if row is None:
                 return
@@ -98,16 +99,16 @@ def records(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, li
         line = reader.line_num + 1
 
 
-def _checked(path: Path, layout: Layout, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
+def _checked(path: Path, layout: Layout, reading: Reading) -> Iterator[tuple[int, list[str]]]:
     """Rows of text with the right number of cells."""
-    for number, (line, row) in enumerate(records(path, layout, bad)):
+    for number, (line, row) in enumerate(records(path, layout, reading)):
         whole = layout.mark.join(row)
         if number == 0 and layout.header:
             continue
         if len(row) != len(layout.names):
-            bad.add(path, line, f"{len(row)} cells between marks {layout.mark!r} instead of {len(layout.names)}")
+            reading.bad(path, line, f"{len(row)} cells between marks {layout.mark!r} instead of {len(layout.names)}")
         elif not whole.isascii() and (why := not_text(whole, path)):
-            bad.add(path, line, why)
+            reading.bad(path, line, why)
         else:
             yield line, row
 
@@ -125,8 +126,8 @@ def not_text(row: str, path: Path) -> str:
     return ""
 
 
-def _texts(path: Path, layout: Layout, bad: BadLines) -> Iterator[str]:
-    for first, data in blocks(path, bad):
+def _texts(path: Path, layout: Layout, reading: Reading) -> Iterator[str]:
+    for first, data in blocks(path, reading):
         text = data.decode(layout.encoding, "surrogateescape")
         text = text.removeprefix("\ufeff") if first == 1 else text
         yield from io.StringIO(text.replace(layout.mark, SEPARATOR) if len(layout.mark) > 1 else text, newline="")
@@ -137,7 +138,7 @@ def _by_arrow(path: Path, layout: Layout, columns: Sequence[str]) -> pa.Table | 
     mark = layout.mark if len(layout.mark) == 1 else SEPARATOR
     try:
         table = pa.csv.read_csv(
-            _Stream(_bytes(path, layout, f"\n{mark.join([END] * len(layout.names))}\n".encode())),
+            Stream(_bytes(path, layout, f"\n{mark.join([END] * len(layout.names))}\n".encode())),
             read_options=pa.csv.ReadOptions(use_threads=False, block_size=LONGEST, column_names=list(layout.names)),
             parse_options=pa.csv.ParseOptions(
                 delimiter=mark, quote_char='"' if layout.quoted else False, newlines_in_values=layout.quoted
@@ -155,25 +156,10 @@ def _by_arrow(path: Path, layout: Layout, columns: Sequence[str]) -> pa.Table | 
 
 
 def _bytes(path: Path, layout: Layout, end: bytes) -> Iterator[bytes]:
-    for first, data in progress(blocks(path, BadLines()), f"reading {path.name}", unit="block"):
+    for first, data in progress(blocks(path, Reading()), f"reading {path.name}", unit="block"):
         if len(data) > LONGEST:
             raise InputError(f"{path} has long lines.")
         if not data.isascii():
             data = data.decode(layout.encoding).removeprefix("\ufeff" if first == 1 else "").encode()
         yield data.replace(layout.mark.encode(), SEPARATOR.encode()) if len(layout.mark) > 1 else data
     yield end
-
-
-class _Stream(io.RawIOBase):
-    """Pieces of bytes as a stream."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces, self._rest = pieces, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        self._rest = self._rest or next(self._pieces, b"")
-        data, self._rest = self._rest[:size], self._rest[size:]
-        return data

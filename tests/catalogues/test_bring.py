@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmlib.catalogues import bring, tables
+from mmlib.catalogues import bring, formats
 from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 
@@ -26,7 +26,7 @@ def test_a_folder_of_tables(tmp_path):
     rows = "".join(f"{user},{item}\n" for user in range(4) for item in range(10))
     (tmp_path / "log.csv").write_text("who,what\n" + rows)
     columns = {"interactions": "log.csv", "user": "who", "item": "what"}
-    assert bring(tmp_path, columns=columns).key == tables.read(tmp_path, columns).key
+    assert bring(tmp_path, columns=columns).key == formats.read(tmp_path, "tables", columns).key
 
 
 def test_what_cannot_be(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmlib.catalogues import tables
+from mmlib.catalogues import formats
 from mmlib.core.errors import InputError
 
 MAY_31 = 1717113600  # 2024-05-31 at midnight, UTC
@@ -11,7 +11,7 @@ MAY_31 = 1717113600  # 2024-05-31 at midnight, UTC
 def times(folder, cells, columns=None):
     rows = "".join(f"u{place};i;{cell}\n" for place, cell in enumerate(cells))
     (folder / "i.csv").write_text("user;item;time\n" + rows, encoding="utf-8")
-    return tables.read(folder, columns).interactions["time"].tolist()
+    return formats.read(folder, "tables", columns).interactions["time"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_mixed_dates_are_named_by_row(tmp_path):
 def ratings(folder, cells, columns=None):
     rows = "".join(f"u{place};i;{cell}\n" for place, cell in enumerate(cells))
     (folder / "i.csv").write_text("user;item;rating\n" + rows)
-    data = tables.read(folder, columns)
+    data = formats.read(folder, "tables", columns)
     return data.interactions["rating"].tolist(), data.notes
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mmlib.catalogues import delimited
 from mmlib.catalogues.cells import interactions, read_cells
 from mmlib.catalogues.delimited import Layout
-from mmlib.catalogues.text_files import BadLines
+from mmlib.catalogues.reading import Reading
 from mmlib.core.errors import InputError
 
 from .damage import edited, edits
@@ -22,8 +22,8 @@ ROW = "u1\ti1\tany\t4.5\t1e9\t0\n"
 slow = pytest.mark.parametrize("slow", [False, True], ids=["arrow", "csv"])
 
 
-def read(path, bad: BadLines, mark: str = "\t", header: bool = False) -> pd.DataFrame:
-    return interactions(read_cells(path, Layout(mark, NAMES, header), bad, list(FOUND)), FOUND, [])
+def read(path, bad: Reading, mark: str = "\t", header: bool = False) -> pd.DataFrame:
+    return interactions(read_cells(path, Layout(mark, NAMES, header), bad, list(FOUND)), FOUND, {})
 
 
 @pytest.mark.parametrize("mark", ["\t", ",", "|", "::", " "])
@@ -34,7 +34,7 @@ def test_rows_are_read(tmp_path, monkeypatch, mark, end, slow):
         monkeypatch.setattr(delimited, "_by_arrow", lambda *_: None)
     lines = ["a\tb\tc\td\te\tf", "u1\ti1\tx\t4.5\t100\t0", "", "007\té\tx\t-2\t3e2\tTEST", "u1\ti2\t\t.5\t0\tval"]
     (tmp_path / "f").write_bytes(end.join(lines).replace("\t", mark).encode())
-    assert read(tmp_path / "f", BadLines(), mark, True)[
+    assert read(tmp_path / "f", Reading(), mark, True)[
         ["user", "item", "rating", "time", "part"]
     ].to_numpy().tolist() == [
         ["u1", "i1", 4.5, 100, "train"],
@@ -70,16 +70,16 @@ def test_a_bad_line_stops_with_its_number_or_is_counted(tmp_path, monkeypatch, l
     line = line if isinstance(line, bytes) else line.encode()
     (tmp_path / "f").write_bytes(2 * ROW.encode() + line + ROW.encode())
     with pytest.raises(InputError, match=rf"f, line 3: .*{why}.*on_bad='skip'"):
-        read(tmp_path / "f", BadLines())
-    bad = BadLines("skip")
+        read(tmp_path / "f", Reading())
+    bad = Reading("skip")
     assert len(read(tmp_path / "f", bad)) == 3
     assert bad.counts == {str(tmp_path / "f"): 1}
-    assert bad.notes()[0].startswith("f: unreadable lines left out: 1 (f, line 3: ")
+    assert bad.bad_lines()[0].startswith("f: unreadable lines left out: 1 (f, line 3: ")
 
 
 def test_blank_lines_and_cells_of_several_lines_count(tmp_path):
     (tmp_path / "f").write_text('\nuser,item\n\n"a\nb",i\nc,\n,d\n')
-    layout, bad = Layout(",", ("user", "item"), True, True), BadLines("skip")
+    layout, bad = Layout(",", ("user", "item"), True, True), Reading("skip")
     table = interactions(
         read_cells(tmp_path / "f", layout, bad, ["user", "item"]), {"user": "user", "item": "item"}, []
     )
@@ -91,7 +91,7 @@ def test_blank_lines_and_cells_of_several_lines_count(tmp_path):
 def test_no_rows_at_all(tmp_path, content):
     (tmp_path / "f").write_text(content)
     with pytest.raises(InputError, match="f has no rows that can be read below its first line"):
-        read(tmp_path / "f", BadLines(), header=True)
+        read(tmp_path / "f", Reading(), header=True)
 
 
 @settings(max_examples=100, deadline=None)
@@ -103,7 +103,7 @@ def test_arrow_and_csv_give_the_same_cells(tmp_path_factory, changes, quoted, ma
     for by_arrow in (delimited._by_arrow, lambda *_: None):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(delimited, "_by_arrow", by_arrow)
-            bad = BadLines("skip")
+            bad = Reading("skip")
             try:
                 text, _ = delimited.read(path, layout, bad, names)
                 found.append((text.to_numpy().tolist(), bad.counts, bad.examples))

@@ -1,11 +1,11 @@
 """Which form a folder has, and that its reader is asked."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from mmlib.catalogues import amazon, formats, tables
-from mmlib.catalogues.published import lightgcn, mmrec, movielens
+from mmlib.catalogues import formats
 from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 
@@ -50,15 +50,18 @@ def test_a_saved_dataset_is_one_whatever_lies_beside_it(tmp_path):
 
 
 def test_the_reader_of_the_form_is_asked(tmp_path, monkeypatch):
-    for form, reader, files in (
-        ("mmrec", mmrec, test_mmrec.FILES),
-        ("lightgcn", lightgcn, test_lightgcn.FILES),
-        ("movielens", movielens, test_movielens.M1),
-        ("tables", tables, FOLDERS["tables"][0]),
+    for form, files in (
+        ("mmrec", test_mmrec.FILES),
+        ("lightgcn", test_lightgcn.FILES),
+        ("movielens", test_movielens.M1),
+        ("tables", FOLDERS["tables"][0]),
     ):
         folder = write(tmp_path / form, files)
-        assert formats.read(folder).key == formats.read(folder, form).key == reader.read(folder).key
-    monkeypatch.setattr(amazon, "read", lambda folder, form="auto", on_bad="stop": (folder.name, form, on_bad))
+        assert formats.read(folder).key == formats.read(folder, form).key
+    form = replace(
+        formats.FORMS["amazon"], read=lambda reading, form="auto": (reading.folder.name, form, reading.on_bad)
+    )
+    monkeypatch.setitem(formats.FORMS, "amazon", form)
     folder = write(tmp_path / "amazon", FOLDERS["amazon"][0])
     assert formats.read(folder, on_bad="skip") == ("amazon", "auto", "skip")
     assert formats.read(folder, "amazon-2018") == ("amazon", "2018", "stop")
@@ -100,6 +103,10 @@ def test_nothing_that_can_be_read(tmp_path):
     write(tmp_path, {"train.txt": "0 1\n", "pictures/a.jpg": b"", ".hidden": b"", "notes.json": ""})
     with pytest.raises(InputError, match=r"holds notes\.json, pictures/, train\.txt\. .*lightgcn: train\.txt and test"):
         formats.recognise(tmp_path)
+    data = generate(users=30, items=24, purchases=180, size=16)
+    data.save(tmp_path / "saved")
+    with pytest.raises(InputError, match=r"'saved' has no option 'name'\. Options: none"):
+        formats.read(tmp_path / "saved", name="x")
     with pytest.raises(InputError, match="none is not there"):
         formats.recognise(tmp_path / "none")
     with pytest.raises(InputError, match=r"train\.txt is a file"):

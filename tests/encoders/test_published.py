@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mmlib.catalogues.published import mmrec
+from mmlib.catalogues import formats
 from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
 from mmlib.encoders.published import features
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 
 def test_each_row_goes_to_its_item(folder):
-    data = mmrec.read(folder)  # items 0, 1 and 3
+    data = formats.read(folder)  # items 0, 1 and 3
     found = features(folder, data)
     assert found.item["image"].tolist() == [[1, 0], [0, 0], [3, 4]]
     assert found.present["image"].tolist() == [True, False, True]
@@ -31,22 +31,22 @@ def test_each_row_goes_to_its_item(folder):
 
 def test_one_array_is_enough(folder):
     (folder / "image_feat.npy").unlink()
-    assert list(features(folder, mmrec.read(folder)).item) == ["text"]
+    assert list(features(folder, formats.read(folder)).item) == ["text"]
     (folder / "text_feat.npy").unlink()
     with pytest.raises(InputError, match=r"has none of image_feat\.npy, text_feat\.npy"):
-        features(folder, mmrec.read(folder))
+        features(folder, formats.read(folder))
 
 
 @pytest.mark.parametrize("rows", [3, 5])
 def test_the_rows_must_fit_the_catalogue(folder, rows):
     np.save(folder / "image_feat.npy", np.ones((rows, 2)))
     with pytest.raises(InputError, match=rf"image_feat\.npy has {rows} rows, but the items .* numbered from 0 to 3"):
-        features(folder, mmrec.read(folder))
+        features(folder, formats.read(folder))
 
 
 def test_some_rows_for_a_catalogue_that_was_cut(folder):
     (folder / "baby.inter").write_text(INTER.replace("0\t3\t", "0\t2\t").replace("1\t3\t", "1\t2\t"))
-    data = mmrec.read(folder)
+    data = formats.read(folder)
     with pytest.raises(InputError, match="rows='some' reads it"):
         features(folder, data)
     assert features(folder, data, rows="some").item["image"].tolist() == [[1, 0], [0, 0], [9, 9]]
@@ -58,7 +58,7 @@ def test_some_rows_for_a_catalogue_that_was_cut(folder):
 def test_values_that_are_not_finite(folder, value):
     np.save(folder / "image_feat.npy", np.array([[1, 0], [0, 0], [np.nan, 9], [3, value]]))
     with pytest.raises(InputError, match=r"image_feat\.npy holds NaN or infinity in 1 rows, such as 3\."):
-        features(folder, mmrec.read(folder))
+        features(folder, formats.read(folder))
 
 
 @pytest.mark.parametrize(
@@ -78,14 +78,14 @@ def test_a_damaged_array(folder, content, match):
     else:
         np.save(folder / "text_feat.npy", content)
     with pytest.raises(InputError, match=rf"text_feat\.npy {match}"):
-        features(folder, mmrec.read(folder))
+        features(folder, formats.read(folder))
 
 
 def test_a_cut_array(folder):
     content = (folder / "text_feat.npy").read_bytes()
     (folder / "text_feat.npy").write_bytes(content[:-8])
     with pytest.raises(InputError, match=r"text_feat\.npy is damaged"):
-        features(folder, mmrec.read(folder))
+        features(folder, formats.read(folder))
 
 
 def test_a_catalogue_without_numbers(folder):
@@ -93,4 +93,4 @@ def test_a_catalogue_without_numbers(folder):
         features(folder, generate(users=30, items=24, purchases=180, size=16))
     (folder / "baby.inter").write_text(INTER.replace("\t3\t", "\tx\t"))
     with pytest.raises(InputError, match="have no published numbers"):
-        features(folder, mmrec.read(folder))
+        features(folder, formats.read(folder))

@@ -1,11 +1,13 @@
 """Which files of a folder hold Amazon's reviews and metadata, and in which form."""
 
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError
-from ..text_files import BadLines, lines
+from ..reading import Reading
+from ..text_files import lines
 from .forms import FORMS, recognised, record
 
 ENDINGS = (".json", ".jsonl", ".json.gz", ".jsonl.gz")
@@ -24,17 +26,14 @@ def find(folder: Path, reviews: str | Path | None, metadata: str | Path | None) 
     Raises:
         InputError: when there are no reviews, or several files could be meant.
     """
-    if not folder.is_dir():
-        kind = "a file; give the folder that holds it" if folder.exists() else "not there"
-        raise InputError(f"The folder {folder} is {kind}.")
-    kinds = {path: _kind(path) for path in candidates(folder)} if reviews is None or metadata is None else {}
+    kinds = {path: kind_of(path) for path in candidates(folder)} if reviews is None or metadata is None else {}
     found = {
         kind: [path for path in kinds if kinds[path] == kind] if given is None else [folder / given] if given else []
         for kind, given in (("reviews", reviews), ("metadata", metadata))
     }
     if not found["reviews"]:
         raise InputError(
-            f"{folder} has no file of Amazon reviews ({', '.join(ENDINGS)}); it has {_listed(folder)}. "
+            f"{folder} has no file of Amazon reviews ({', '.join(ENDINGS)}); it has {held(folder)}. "
             "Name the file with reviews=...."
         )
     for kind, paths in found.items():
@@ -53,27 +52,17 @@ def candidates(folder: Path) -> list[Path]:
     )
 
 
-def first_record(path: Path) -> dict[str, Any] | None:
-    """The first of a file's first lines that is a record.
+def first_records(path: Path) -> list[dict[str, Any]]:
+    """Those among a file's first lines that are records.
 
     Raises:
         InputError: when the file is empty or its gzip stream is damaged at the start.
     """
-    records = (_record(line) for _, line in islice(lines(path, BadLines("skip")), TRIED))
-    return next(filter(None, records), None)
-
-
-def _record(line: str) -> dict[str, Any]:
-    try:
-        return record(line)
-    except ValueError:
-        return {}
-
-
-def first_ids(path: Path, key: str) -> list[str]:
-    """Some of the ids in a file, to show them."""
-    records = (_record(line) for _, line in islice(lines(path, BadLines("skip")), TRIED))
-    return [one[key] for one in records if isinstance(one.get(key), str)]
+    found = []
+    for _, line in islice(lines(path, Reading("skip")), TRIED):
+        with suppress(ValueError):
+            found.append(record(line))
+    return list(filter(None, found))
 
 
 def form_of(path: Path, kind: str, form: str) -> str:
@@ -84,8 +73,8 @@ def form_of(path: Path, kind: str, form: str) -> str:
     """
     if form != "auto":
         return form
-    first = first_record(path)
-    said = recognised(first) if first is not None else None
+    first = next(iter(first_records(path)), None)
+    said = recognised(first or {})
     if said is None or said[0] != kind:
         needs = "; ".join(
             f"{name}: " + ", ".join((one.user, one.item, one.rating, one.time) if kind == "reviews" else (one.item,))
@@ -99,17 +88,18 @@ def form_of(path: Path, kind: str, form: str) -> str:
     return said[1]
 
 
-def _kind(path: Path) -> str | None:
+def kind_of(path: Path) -> str | None:
+    """``"reviews"`` or ``"metadata"``, by the file's name or else the keys of its first record."""
     for start, kind in (("meta", "metadata"), ("reviews", "reviews")):
         if path.name.lower().startswith(start):
             return kind
-    first = first_record(path)
-    said = recognised(first) if first is not None else None
+    said = recognised(next(iter(first_records(path)), {}))
     return said[0] if said else None
 
 
-def _listed(folder: Path) -> str:
-    names = sorted(path.name for path in folder.iterdir())
+def held(folder: Path) -> str:
+    """The first names in a folder, for messages."""
+    names = sorted(path.name + "/" * path.is_dir() for path in folder.iterdir() if not path.name.startswith("."))
     return ", ".join(names[:8]) + (f" and {len(names) - 8:,} more" if len(names) > 8 else "") if names else "nothing"
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from ...core.progress import progress
 from ..clean_items import plain
-from ..text_files import BadLines, lines
+from ..reading import Reading
+from ..text_files import lines
 from .forms import METADATA, ROOTS, first_of, name_of, picture_url, record, texts_of
 
 PICTURE_KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
@@ -30,9 +31,7 @@ class Item:
     html: int
 
 
-def read_items(
-    path: Path, key: str, known: Sequence[str], fields: Sequence[str], bad: BadLines, notes: list[str]
-) -> dict[str, Item]:
+def read_items(path: Path, key: str, known: Sequence[str], fields: Sequence[str], reading: Reading) -> dict[str, Item]:
     """The lines of the metadata that describe one of the ``known`` items.
 
     Lines of other items are not looked at further. Where an item has several lines, the fullest (most characters of
@@ -44,7 +43,7 @@ def read_items(
     """
     wanted, again = set(known), 0
     found: dict[str, Item] = {}
-    for number, line in progress(lines(path, bad), f"Reading {path.name}", unit="items"):
+    for number, line in progress(lines(path, reading), f"Reading {path.name}", unit="items"):
         if _is_other(line, key, wanted):
             continue
         try:
@@ -54,12 +53,12 @@ def read_items(
                 continue
             item = described(raw, fields)
         except ValueError as error:
-            bad.add(path, number, str(error))
+            reading.bad(path, number, str(error))
             continue
         again += name in found
         found[name] = min(item, found[name], key=_fullest) if name in found else item
     if again:
-        notes.append(f"{path.name}: lines that describe an item again: {again:,}; the fullest one is kept.")
+        reading.notes.append(f"{path.name}: lines that describe an item again: {again:,}; the fullest one is kept.")
     return found
 
 

@@ -8,11 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ...core.dataset import Dataset
-from ...core.errors import InputError, one_of
+from ...core.errors import InputError
 from ..clean import k_core
-from ..ids import UNMATCHED
-from ..ids import unmatched as unmatched_notes
-from ..text_files import BadLines
+from ..reading import Reading
 from . import files
 from .forms import FORMS, text_fields
 from .items import Item, pictures_in, read_items, table_of_items
@@ -22,7 +20,7 @@ from .texts import table_of_reviews
 
 
 def read(
-    folder: str | Path,
+    reading: Reading,
     *,
     reviews: str | Path | None = None,
     metadata: str | Path | None = None,
@@ -30,10 +28,7 @@ def read(
     text: str | Sequence[str] = "alignrec",
     core: int | tuple[int, int] | None = 5,
     least_rating: float | None = None,
-    on_bad: str = "stop",
-    unmatched: str = "stop",
     scratch: str | Path | None = None,
-    name: str | None = None,
 ) -> Dataset:
     """Read a file of reviews and one of metadata; nothing is split yet.
 
@@ -63,26 +58,19 @@ def read(
             4.1.1 and Algorithm 1). The title stays in its own column, since encoders read title and text together.
         core: least number of interactions of each user and item, as ``clean.k_core``; ``None`` or 0 keeps all.
         least_rating: drop reviews with a lower rating, before the core is taken.
-        on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count it.
-        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
-            ``"keep"``; see ``ids.unmatched``.
         scratch: the folder for the temporary file; default: the system's.
-        name: of the dataset; default: the folder's.
 
     Raises:
         InputError: naming file, line and remedy; also when nothing is left.
     """
-    folder, fields, bad = Path(folder), text_fields(text), BadLines(on_bad)
-    one_of("form", form, ("auto", *FORMS))
-    one_of("unmatched", unmatched, UNMATCHED)
+    folder, fields, notes = reading.folder, text_fields(text), reading.notes
     _check(least_rating, core)
     review_file, item_file = files.find(folder, reviews, metadata)
     form = files.form_of(review_file, "reviews", form)
     if item_file:
         _fits(item_file, review_file, form)
-    notes: list[str] = []
     with _scratch(scratch) as temporary:
-        raw = collect(review_file, FORMS[form], bad, Path(temporary) / "texts.arrow")
+        raw = collect(review_file, FORMS[form], reading, Path(temporary) / "texts.arrow")
         notes.append(
             f"{review_file.name}: Amazon's form of {form}; {len(raw):,} reviews of {len(raw.users):,} users and "
             f"{len(raw.items):,} items. Every rating counts as an interaction, low ones too."
@@ -93,17 +81,19 @@ def read(
     described: dict[str, Item] = {}
     item_ids = kept.items.to_pylist()
     if item_file:
-        described = read_items(item_file, FORMS[form].item, item_ids, fields, bad, notes)
+        described = read_items(item_file, FORMS[form].item, item_ids, fields, reading)
         used = pd.Series(np.bincount(kept.item, minlength=len(item_ids)), index=item_ids)
-        listed = pd.Index(described or files.first_ids(item_file, FORMS[form].item))
-        notes += unmatched_notes(used, listed, "items", (review_file, item_file), unmatched)
+        some = [one.get(FORMS[form].item) for one in files.first_records(item_file)]  # to show them
+        listed = pd.Index(list(described) or [name for name in some if isinstance(name, str)])
+        reading.match(used, listed, "items", (review_file, item_file))
     items = _items(item_ids, described, fields, notes)
     images = folder / "images" if (folder / "images").is_dir() else None
     if images:
         items["image"] = pictures_in(images, item_ids)
-    notes = [*notes[:1], *bad.notes(), *notes[1:], f"Items without a picture: {int((items['image'] == '').sum()):,}."]
+    notes[1:1] = reading.bad_lines()
+    notes.append(f"Items without a picture: {int((items['image'] == '').sum()):,}.")
     users = pd.DataFrame({"id": kept.users.to_pylist()})
-    return Dataset(name or folder.resolve().name, users, items, interactions, images, notes=tuple(notes))
+    return Dataset(reading.name or folder.resolve().name, users, items, interactions, images, notes=tuple(notes))
 
 
 def _check(least_rating: float | None, core: int | tuple[int, int] | None) -> None:

@@ -14,7 +14,8 @@ import pyarrow.json as pj
 
 from ...core.errors import InputError
 from ...core.progress import progress
-from ..text_files import LONGEST, BadLines, blocks
+from ..reading import Reading
+from ..text_files import LONGEST, blocks
 from .forms import Form, review
 
 NAMES = ("user", "item", "rating", "time", "summary", "text")
@@ -47,18 +48,18 @@ class Reviews:
         return len(self.user)
 
 
-def collect(path: Path, form: Form, bad: BadLines, texts: Path) -> Reviews:
+def collect(path: Path, form: Form, reading: Reading, texts: Path) -> Reviews:
     """Read all reviews of a file; their texts are written to ``texts``.
 
     Memory: about 60 bytes a review, and the distinct ids.
 
     Raises:
-        InputError: for a damaged file, as ``bad`` says, when there is no review, or no room for the texts.
+        InputError: for a damaged file, as ``reading.bad`` says, when there is no review, or no room for the texts.
     """
     columns: dict[str, list[pa.Array]] = {name: [] for name in NAMES[:4]}
     try:
         with pa.OSFile(str(texts), "wb") as sink, pa.ipc.new_file(sink, TEXTS, options=_packed()) as writer:
-            for table in tables(path, form, bad):
+            for table in tables(path, form, reading):
                 writer.write_table(table.select(TEXTS.names))
                 for name, chunks in columns.items():
                     chunks.extend(table[name].chunks)
@@ -68,27 +69,32 @@ def collect(path: Path, form: Form, bad: BadLines, texts: Path) -> Reviews:
             "or name another folder with scratch=...."
         ) from None
     if not any(map(len, columns["user"])):
-        raise InputError(f"{path} has no review that can be read. {' '.join(bad.notes())}".strip())
+        raise InputError(f"{path} has no review that can be read. {' '.join(reading.bad_lines())}".strip())
     user, users = _codes(columns.pop("user"))
     item, items = _codes(columns.pop("item"))
     rating, time = (np.concatenate([chunk.to_numpy() for chunk in columns.pop(name)]) for name in ("rating", "time"))
     return Reviews(user, item, rating, time // form.ticks, users, items, texts)
 
 
-def tables(path: Path, form: Form, bad: BadLines) -> Iterator[pa.Table]:
+def tables(path: Path, form: Form, reading: Reading) -> Iterator[pa.Table]:
     """The reviews in tables of the columns ``NAMES``, block by block; ``time`` as the form counts it.
 
     Blocks are unpacked here and parsed by threads. A block that Arrow cannot read, or that has anything unusual, is
     read again line by line, so that the line to blame can be named.
     """
+
+    def made(first: int, data: bytes, parse: Future[pa.Table | None]) -> pa.Table:
+        table = parse.result()
+        return one_by_one(path, form, reading, first, data) if table is None else table
+
     waiting: deque[tuple[int, bytes, Future[pa.Table | None]]] = deque()
     with ThreadPoolExecutor(2) as pool:
-        for first, data in progress(blocks(path, bad), f"Reading {path.name}", unit="blocks of 8 MB"):
+        for first, data in progress(blocks(path, reading), f"Reading {path.name}", unit="blocks of 8 MB"):
             waiting.append((first, data, pool.submit(parsed, data, form)))
             if len(waiting) > AHEAD:
-                yield _made(path, form, bad, *waiting.popleft())
+                yield made(*waiting.popleft())
         while waiting:
-            yield _made(path, form, bad, *waiting.popleft())
+            yield made(*waiting.popleft())
 
 
 def parsed(data: bytes, form: Form) -> pa.Table | None:
@@ -122,8 +128,8 @@ def parsed(data: bytes, form: Form) -> pa.Table | None:
     )
 
 
-def one_by_one(path: Path, form: Form, bad: BadLines, first: int, data: bytes) -> pa.Table:
-    """The same as ``parsed``, line by line; a line that cannot be read is reported to ``bad``."""
+def one_by_one(path: Path, form: Form, reading: Reading, first: int, data: bytes) -> pa.Table:
+    """The same as ``parsed``, line by line; a line that cannot be read is reported."""
     rows = []
     for number, line in enumerate(io.BytesIO(data), first):
         if not line.strip():
@@ -133,15 +139,10 @@ def one_by_one(path: Path, form: Form, bad: BadLines, first: int, data: bytes) -
                 raise ValueError(f"the line is longer than {LONGEST >> 20} MiB")
             rows.append(review(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"), form))
         except UnicodeDecodeError as error:
-            bad.add(path, number, f"not UTF-8 text: byte {error.start + 1} is 0x{line[error.start]:02x}")
+            reading.bad(path, number, f"not UTF-8 text: byte {error.start + 1} is 0x{line[error.start]:02x}")
         except ValueError as error:
-            bad.add(path, number, str(error))
+            reading.bad(path, number, str(error))
     return pa.table([list(column) for column in zip(*rows)] or [[]] * len(NAMES), schema=SCHEMA)
-
-
-def _made(path: Path, form: Form, bad: BadLines, first: int, data: bytes, made: "Future[pa.Table | None]") -> pa.Table:
-    table = made.result()
-    return one_by_one(path, form, bad, first, data) if table is None else table
 
 
 def _codes(chunks: list[pa.Array]) -> tuple[np.ndarray, pa.Array]:

@@ -9,41 +9,32 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
+from ..reading import Reading
 from ..tables.content import COLUMNS
-from ..text_files import BadLines, lines, opened
+from ..text_files import lines, opened
 from . import numbered
 
 FILES = {"train.json": "train", "val.json": "valid", "test.json": "test"}
 LARGEST = 512 << 20  # bytes of one file; the largest published one has 20 MB
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
-    """Read the three files from ``folder`` or from its one subfolder called ``5-core`` or the like.
+def read(reading: Reading) -> Dataset:
+    """Read the three files from the folder or from its one subfolder called ``5-core`` or the like.
 
-    Each file is one object, ``{"user": [item, item ...]}``, of whole numbers. The published split stays as it is
-    (``split="given"``). ``user_list.txt`` and ``item_list.txt`` beside them give the original ids, and
-    ``raw_text.txt``, one line an item, the texts. Source: Zhang et al., Mining Latent Structures for Multimedia
-    Recommendation, MM 2021, and its public data.
-
-    Args:
-        on_bad: ``"stop"`` at a line of the lists that cannot be read, or ``"skip"`` and count such lines. The three
-            files have no lines: they are read whole or not at all.
-        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
-            ``"keep"``; see ``ids.unmatched``.
-        name: of the dataset; default: the folder's.
+    Each file is one object, ``{"user": [item, item ...]}``, of whole numbers; it is read whole or not at all. The
+    published split stays as it is (``split="given"``). ``user_list.txt`` and ``item_list.txt`` beside them give the
+    original ids, and ``raw_text.txt``, one line an item, the texts. Source: Zhang et al., Mining Latent Structures for
+    Multimedia Recommendation, MM 2021, and its public data.
 
     Raises:
         InputError: naming file, place and remedy.
     """
-    folder, bad = Path(folder), BadLines(on_bad)
-    place = place_of(folder)
+    place = place_of(reading.folder)
     if place is None:
-        raise InputError(f"{folder} has no {', '.join(FILES)}, and no subfolder such as 5-core that has them.")
-    described = _texts(numbered.there(place, "raw_text.txt"), bad)
+        raise InputError(f"{reading.folder} has no {', '.join(FILES)}, and no subfolder such as 5-core that has them.")
     parts = ((part, _lists(place / file)) for file, part in FILES.items())
-    return numbered.dataset_of_lists(
-        folder, parts, bad, source="train.json", place=place, described=described, unmatched=unmatched, name=name
-    )
+    texts = _texts(numbered.there(place, "raw_text.txt"), reading)
+    return numbered.dataset_of_lists(reading, place, parts, source="train.json", known=texts)
 
 
 def place_of(folder: Path) -> Path | None:
@@ -96,9 +87,9 @@ def _is_number(item: Any) -> bool:
     return type(item) is int and 0 <= item < 10**18
 
 
-def _texts(path: Path | None, bad: BadLines) -> pd.DataFrame | None:
+def _texts(path: Path | None, reading: Reading) -> pd.DataFrame | None:
     if path is None:
         return None
-    texts = {str(number - 1): text.strip() for number, text in lines(path, bad)}
+    texts = {str(number - 1): text.strip() for number, text in lines(path, reading)}
     table = pd.DataFrame({"id": list(texts), "text": list(texts.values())}, dtype=object)
     return table.reindex(columns=COLUMNS, fill_value="")

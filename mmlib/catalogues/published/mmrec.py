@@ -8,15 +8,16 @@ from ...core.dataset import Dataset
 from ...core.errors import InputError
 from .. import delimited
 from ..cells import interactions, read_cells
+from ..reading import Reading
 from ..tables import roles
 from ..tables.content import content
-from ..text_files import BadLines, lines
+from ..text_files import lines
 from . import numbered
 
 ROLES = ("user", "item", "rating", "time", "part")
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
+def read(reading: Reading) -> Dataset:
     """Read the folder's ``.inter`` file; its column ``x_label`` (0 train, 1 valid, 2 test) is the published split.
 
     The first line names the columns: ``userID``, ``itemID``, and where known ``rating``, ``timestamp``, ``x_label``;
@@ -24,36 +25,18 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     line has. ``u_id_mapping*.csv`` and ``i_id_mapping*.csv`` give the original ids, ``meta-*.csv`` the items' texts.
     Arrays of features are read by ``encoders.published``. Source: Zhou, MMRec, MM Asia 2023, and its public data.
 
-    Args:
-        on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count such lines.
-        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
-            ``"keep"``; see ``ids.unmatched``.
-        name: of the dataset; default: the folder's.
-
     Raises:
         InputError: naming file, line and remedy.
     """
-    folder, bad, notes = Path(folder), BadLines(on_bad), list[str]()
+    folder = reading.folder
     path = _one(folder, "*.inter")
     if path is None:
         raise InputError(f"{folder} has no .inter file, such as baby.inter; MMRec's form needs one.")
-    table = _interactions(path, bad, notes)
-    users, items = (numbered.originals(_one(folder, f"{letter}_id_mapping*.csv"), bad) for letter in "ui")
+    table = _interactions(path, reading)
+    names = [numbered.originals(_one(folder, f"{letter}_id_mapping*.csv"), reading) for letter in "ui"]
     meta = _one(folder, "meta-*.csv")
-    described, images = content(folder, meta, {"item": "itemID"}, bad, notes) if meta else (None, None)
-    notes += bad.notes()
-    return numbered.dataset(
-        folder,
-        table,
-        notes,
-        source=path.name,
-        users=users,
-        items=items,
-        described=described,
-        images=images,
-        unmatched=unmatched,
-        name=name,
-    )
+    known, images = content(reading, meta, {"item": "itemID"}) if meta else (None, None)
+    return numbered.dataset(reading, table, path.name, names, known=known, images=images)
 
 
 def _one(folder: Path, pattern: str) -> Path | None:
@@ -66,8 +49,8 @@ def _one(folder: Path, pattern: str) -> Path | None:
     return found[0] if found else None
 
 
-def _interactions(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
-    line, head = next(lines(path, BadLines()), (0, ""))
+def _interactions(path: Path, reading: Reading) -> pd.DataFrame:
+    line, head = next(lines(path, Reading()), (0, ""))
     mark = max("\t,;| ", key=head.count)
     names = [name.split(":")[0].strip() for name in head.split(mark)]
     found = {role: name for role in ROLES if (name := roles.column(role, {}, names, path))}
@@ -77,8 +60,8 @@ def _interactions(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
                 f"{path}, line {line}: no column that is recognised as the {role}s' ids among "
                 f"{', '.join(names)[:200]}; call it {role}ID."
             )
-    notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in found.items()) + ".")
+    reading.notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in found.items()) + ".")
     if "part" not in found:
-        notes.append(f"{path.name} has no column x_label: there is no published split.")
+        reading.notes.append(f"{path.name} has no column x_label: there is no published split.")
     layout = delimited.Layout(mark, names, header=True)
-    return interactions(read_cells(path, layout, bad, list(found.values())), found, notes)
+    return interactions(read_cells(path, layout, reading, list(found.values())), found, {})

@@ -7,14 +7,14 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from .. import assemble, delimited
+from .. import delimited
 from ..cells import Cells, interactions, read_cells
 from ..ids import in_order
-from ..ids import unmatched as unmatched_notes
+from ..reading import Reading, described
 from ..tables.content import COLUMNS, joined
 from ..tables.files import header, read_table
 from ..tables.pictures import pictures
-from ..text_files import BadLines, lines
+from ..text_files import lines
 
 FILES = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
 MARKS = {"u.data": "\t", "ratings.dat": "::", "ratings.csv": ","}
@@ -27,7 +27,7 @@ GENRES = _FLAGS.split("|")
 _YEAR = re.compile(r"(.*\S)\s*\((\d{4})\)\s*", re.DOTALL)
 
 
-def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", name: str | None = None) -> Dataset:
+def read(reading: Reading) -> Dataset:
     """Read ratings and movies; nothing is split yet.
 
     Users and items are in the order of their ids. An item's ``category`` is its first genre and ``text`` names all;
@@ -35,34 +35,24 @@ def read(folder: str | Path, *, on_bad: str = "stop", unmatched: str = "stop", n
     without a rating are kept. Files that are not UTF-8, such as those of 100K and 1M, are taken as Latin-1.
     Source: Harper and Konstan, The MovieLens Datasets, TiiS 2015, and the README of each.
 
-    Args:
-        on_bad: ``"stop"`` at a line that cannot be read, or ``"skip"`` and count such lines (``movies.csv`` is read
-            whole or not at all).
-        unmatched: what becomes of a list or table that has none of the ids of the interactions, ``"stop"`` or
-            ``"keep"``; see ``ids.unmatched``.
-        name: of the dataset; default: the folder's.
-
     Raises:
         InputError: naming file, line and remedy.
     """
-    folder, bad, notes = Path(folder), BadLines(on_bad), list[str]()
+    folder = reading.folder
     file = form_of(folder)
     if file is None:
         raise InputError(
             f"{folder} has no ratings of MovieLens: u.data with u.item, ratings.dat with movies.dat, or ratings.csv "
             "with movies.csv (movieId,title,genres)."
         )
-    table = _ratings(folder / file, bad, notes)
-    films = _films(folder / FILES[file], bad, notes).drop_duplicates("id")
-    films, images = _with_pictures(folder, films, notes)
+    table, films = _ratings(folder / file, reading), _films(folder / FILES[file], reading)
+    names, images, _ = pictures(reading, folder, films[["id"]], films["id"], {})
+    films["image"] = pd.Series(names, index=films.index, dtype=object)
     users, items = in_order(table["user"].cat.categories), in_order([*table["item"].cat.categories, *films["id"]])
-    rated = table["item"].value_counts()
-    notes += unmatched_notes(rated, pd.Index(films["id"]), "items", (folder / file, folder / FILES[file]), unmatched)
-    notes += bad.notes()
-    catalogue = films.set_index("id").reindex(items, fill_value="").rename_axis("id").reset_index()
-    name = name or folder.resolve().name
-    people = pd.DataFrame({"id": users})
-    return assemble.dataset(name, table, people, catalogue, notes, source=file, images=images)
+    both = folder / file, folder / FILES[file]
+    reading.match(table["item"].value_counts(), pd.Index(films["id"]), "items", both)
+    reading.notes += reading.bad_lines()
+    return reading.dataset(table, file, pd.DataFrame({"id": users}), described(films, items), images=images)
 
 
 def form_of(folder: Path) -> str | None:
@@ -82,25 +72,25 @@ def _head(path: Path) -> list[str]:
         return HEADS[path.name]  # a damaged file of the right name: reading it tells more
 
 
-def _ratings(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
+def _ratings(path: Path, reading: Reading) -> pd.DataFrame:
     if path.name in HEADS:
         header(path)  # refuses a damaged one
     layout = delimited.Layout(MARKS[path.name], HEADS["ratings.csv"], header=path.name in HEADS)
     found = dict(zip(("user", "item", "rating", "time"), layout.names))
-    return interactions(read_cells(path, layout, bad, layout.names), found, notes)
+    return interactions(read_cells(path, layout, reading, layout.names), found, {})
 
 
-def _films(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
+def _films(path: Path, reading: Reading) -> pd.DataFrame:
     """Columns as in ``COLUMNS``, and ``year``; no pictures yet."""
     is_csv = path.name == "movies.csv"
-    cells = read_table(path, HEADS["movies.csv"], bad) if is_csv else _listed(path, bad, notes)
+    cells = read_table(path, reading, HEADS["movies.csv"]) if is_csv else _listed(path, reading)
     found = pd.DataFrame({"id": cells.ids("movieId", "film")}).assign(title=cells.text["title"].str.strip())
     found["genres"] = cells.text["genres"].str.strip().replace(["(no genres listed)", "unknown"], "")
     found = found[cells.sound].reset_index(drop=True)
     split = found["title"].str.extract(_YEAR)
     again = int(found["id"].duplicated().sum())
     if again:
-        notes.append(f"{path.name}: lines that repeat a film: {again}; its first line is kept.")
+        reading.notes.append(f"{path.name}: lines that repeat a film: {again}; its first line is kept.")
     table = pd.DataFrame(
         {
             "id": found["id"],
@@ -111,32 +101,25 @@ def _films(path: Path, bad: BadLines, notes: list[str]) -> pd.DataFrame:
         },
         dtype=object,
     )
-    return table.reindex(columns=[*COLUMNS, "year"], fill_value="")
+    return table.reindex(columns=[*COLUMNS, "year"], fill_value="").drop_duplicates("id", ignore_index=True)
 
 
-def _listed(path: Path, bad: BadLines, notes: list[str]) -> Cells:
+def _listed(path: Path, reading: Reading) -> Cells:
     """``u.item`` or ``movies.dat``, in UTF-8 or, if it is not, in Latin-1; genres with ``|`` between them."""
     try:
-        for _ in lines(path, BadLines()):
+        for _ in lines(path, Reading()):
             pass
         encoding = "utf-8"
     except InputError:
-        notes.append(f"{path.name} is not UTF-8; it was taken as Latin-1.")
+        reading.notes.append(f"{path.name} is not UTF-8; it was taken as Latin-1.")
         encoding = "latin-1"
     if path.name == "movies.dat":
-        return read_cells(
-            path, delimited.Layout("::", HEADS["movies.csv"], encoding=encoding), bad, HEADS["movies.csv"]
-        )
+        layout = delimited.Layout("::", HEADS["movies.csv"], encoding=encoding)
+        return read_cells(path, layout, reading, layout.names)
     names = ["movieId", "title", "released", "video", "url", *GENRES]
-    cells = read_cells(path, delimited.Layout("|", names, encoding=encoding), bad, names)
+    cells = read_cells(path, delimited.Layout("|", names, encoding=encoding), reading, names)
     flags = cells.text[GENRES].apply(lambda column: column.str.strip())
     cells.refuse(~flags.isin(["0", "1"]).all(axis=1), f"not a film with its {len(GENRES)} flags for genres")
     marked = (flags == "1").to_numpy()
     cells.text["genres"] = ["|".join(genre for genre, flag in zip(GENRES, row) if flag) for row in marked]
     return cells
-
-
-def _with_pictures(folder: Path, films: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, Path | None]:
-    films = films.reset_index(drop=True)
-    names, images, _ = pictures(folder, folder, films[["id"]], films["id"], {}, notes)
-    return films.assign(image=pd.Series(names, index=films.index, dtype=object)), images

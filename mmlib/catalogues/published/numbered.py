@@ -2,7 +2,7 @@
 
 import re
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,11 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from .. import assemble
 from ..ids import all_numbers, in_order
-from ..ids import unmatched as unmatched_notes
+from ..reading import Reading, described
 from ..tables.content import COLUMNS
 from ..tables.roles import plain
-from ..text_files import BadLines, lines
+from ..text_files import lines
 
 FEATURES = {"image": "image_feat.npy", "text": "text_feat.npy"}
 NUMBER = re.compile(r"[0-9]{1,18}")
@@ -23,51 +22,36 @@ _NUMBERED = ("remapid", "userid", "itemid", "iid", "uid")  # what the column of 
 
 
 def dataset_of_lists(
-    folder: Path,
+    reading: Reading,
+    place: Path,
     parts: Iterable[tuple[str, Iterable[tuple[int, list[int]]]]],
-    bad: BadLines,
     *,
     source: str,
-    place: Path | None = None,
-    described: pd.DataFrame | None = None,
-    unmatched: str = "stop",
-    name: str | None = None,
+    known: pd.DataFrame | None = None,
 ) -> Dataset:
-    """The dataset of a folder with a list of items a user, ``user_list.txt`` and ``item_list.txt`` beside the lists.
+    """The dataset of a list of items a user, with ``user_list.txt`` and ``item_list.txt`` beside the lists.
 
     Args:
+        place: where the lists lie.
         parts: each part with its users and their items; a user without items is one all the same.
-        place: where the lists lie, if not in ``folder``.
 
     Raises:
         InputError: when no user has an item, and as ``dataset``.
     """
-    place, users, items, listed, sizes = place or folder, array("q"), array("q"), array("q"), list[tuple[str, int]]()
+    users, items, listed, part_of = array("q"), array("q"), array("q"), list[np.ndarray]()
     for part, lists in parts:
         before = len(users)
         for user, own in lists:
             listed.append(user)
             users.extend([user] * len(own))
             items.extend(own)
-        sizes.append((part, len(users) - before))
+        part_of.append(np.full(len(users) - before, part, dtype=object))
     if not users:
         raise InputError(f"{place} has users, but none of them has an item.")
-    part_of = np.repeat(np.array([part for part, _ in sizes], dtype=object), [size for _, size in sizes])
-    table = pd.DataFrame({"user": _categories(users), "item": _categories(items), "part": part_of})
-    user_names, item_names = (originals(there(place, f"{what}_list.txt"), bad) for what in ("user", "item"))
-    notes = list(bad.notes())
-    return dataset(
-        folder,
-        table,
-        notes,
-        source=source,
-        listed=_categories(listed).categories,
-        described=described,
-        unmatched=unmatched,
-        name=name,
-        users=user_names,
-        items=item_names,
-    )
+    columns = {"user": _categories(users), "item": _categories(items), "part": np.concatenate(part_of)}
+    names = [originals(there(place, f"{what}_list.txt"), reading) for what in ("user", "item")]
+    listed_users = _categories(listed).categories
+    return dataset(reading, pd.DataFrame(columns), source, names, listed=listed_users, known=known)
 
 
 def _categories(numbers: array) -> pd.Categorical:
@@ -75,19 +59,19 @@ def _categories(numbers: array) -> pd.Categorical:
     return pd.Categorical.from_codes(codes, pd.Index([str(value) for value in values], dtype=object))
 
 
-def originals(path: Path | None, bad: BadLines) -> dict[str, str]:
+def originals(path: Path | None, reading: Reading) -> dict[str, str]:
     """The original ids by number, from a file with two columns, such as ``user_list.txt`` or ``i_id_mapping.csv``.
 
     The columns stand apart by a tab, a comma or blanks, with or without their names above. The numbers are in the
     column that is called so (``remap_id``, ``itemID`` ...), else in the second.
 
     Raises:
-        InputError: as ``bad`` says; a number or an id that comes twice is bad too.
+        InputError: as ``reading.bad`` says; a number or an id that comes twice is bad too.
     """
     found: dict[str, str] = {}
     back: dict[str, str] = {}
     mark, place = None, 1
-    for at, (number, text) in enumerate(lines(path, bad) if path else ()):
+    for at, (number, text) in enumerate(lines(path, reading) if path else ()):
         assert path is not None
         if at == 0:
             mark = next((mark for mark in "\t," if mark in text), None)
@@ -97,13 +81,13 @@ def originals(path: Path | None, bad: BadLines) -> dict[str, str]:
                 continue  # the columns' names
         cells = _cells(text, mark)
         if len(cells) < 2 or not NUMBER.fullmatch(cells[place]) or not cells[1 - place]:
-            bad.add(path, number, f"no original id with its number: {text[:60]!r}")
+            reading.bad(path, number, f"no original id with its number: {text[:60]!r}")
             continue
         key, value = str(int(cells[place])), cells[1 - place]
         if found.get(key, value) != value:
-            bad.add(path, number, f"number {key} stands for {value[:40]!r}, and further up for {found[key][:40]!r}")
+            reading.bad(path, number, f"number {key} stands for {value[:40]!r}, and further up for {found[key][:40]!r}")
         elif back.get(value, key) != key:
-            bad.add(path, number, f"{value[:40]!r} has number {key}, and further up {back[value]}")
+            reading.bad(path, number, f"{value[:40]!r} has number {key}, and further up {back[value]}")
         else:
             found[key], back[value] = value, key
     return found
@@ -119,18 +103,14 @@ def _cells(text: str, mark: str | None) -> list[str]:
 
 
 def dataset(
-    folder: Path,
+    reading: Reading,
     table: pd.DataFrame,
-    notes: list[str],
-    *,
     source: str,
-    users: Mapping[str, str],
-    items: Mapping[str, str],
+    names: Sequence[Mapping[str, str]],
+    *,
     listed: Iterable[str] = (),
-    described: pd.DataFrame | None = None,
+    known: pd.DataFrame | None = None,
     images: Path | None = None,
-    unmatched: str = "stop",
-    name: str | None = None,
 ) -> Dataset:
     """The dataset of a published folder, users and items in the order of their numbers.
 
@@ -138,42 +118,38 @@ def dataset(
 
     Args:
         table: columns ``user``, ``item`` (categories of numbers as text), ``part``, and more where known.
-        users: the original ids by number, nothing where they are not known; ``items`` likewise.
+        names: the original ids of users and of items by number, nothing where they are not known.
         listed: users to keep even without an interaction.
-        described: what is known of items, its column ``id`` being the number or the original id.
+        known: what is known of items, its column ``id`` being the number or the original id.
     """
-    user_ids = in_order([*table["user"].cat.categories, *listed, *users])
-    item_ids = in_order([*table["item"].cat.categories, *items])
-    if described is None:
-        described = pd.DataFrame({column: pd.Series([], dtype=object) for column in COLUMNS})
-    described = _by_number(described, item_ids, items, notes)
-    lists = (("users", users), ("items", items), ("items", described["id"]))
-    for (what, listed), place in zip(
-        lists, ("the list of original ids of users", "that of items", "the texts of items")
+    folder, notes = reading.folder, reading.notes
+    notes += reading.bad_lines()
+    users, items = (in_order([*table[role].cat.categories, *names[at]]) for at, role in enumerate(("user", "item")))
+    users = in_order([*users, *listed])
+    known = pd.DataFrame(columns=list(COLUMNS), dtype=object) if known is None else known
+    known = _by_number(known, items, names[1], notes)
+    for role, ids, what in (
+        ("user", names[0], "the list of original ids of users"),
+        ("item", names[1], "that of items"),
+        ("item", known["id"], "the texts of items"),
     ):
-        used = table[what[:-1]].value_counts()
-        notes += unmatched_notes(used, pd.Index(listed), what, (folder / source, folder / place), unmatched)
-    catalogue = described.set_index("id").reindex(item_ids, fill_value="").rename_axis("id").reset_index()
-    catalogue["id"] = _named(item_ids, items, "items", notes)
-    catalogue["number"] = item_ids
-    people = pd.DataFrame({"id": _named(user_ids, users, "users", notes)})
-    notes += [*_gaps(item_ids, "items"), *_gaps(user_ids, "users"), *_features(folder)]
-    name = name or folder.resolve().name
-    return assemble.dataset(
-        name, table, people, catalogue, notes, source=source, images=images, user_ids=user_ids, item_ids=item_ids
-    )
+        reading.match(table[role].value_counts(), pd.Index(ids), f"{role}s", (folder / source, folder / what))
+    catalogue = described(known, items).assign(id=_named(items, names[1], "items", notes), number=items)
+    people = pd.DataFrame({"id": _named(users, names[0], "users", notes)})
+    notes += [*_gaps(items, "items"), *_gaps(users, "users"), *_features(folder)]
+    return reading.dataset(table, source, people, catalogue, ids=(users, items), images=images)
 
 
-def _by_number(described: pd.DataFrame, numbers: pd.Index, items: Mapping[str, str], notes: list[str]) -> pd.DataFrame:
+def _by_number(known: pd.DataFrame, numbers: pd.Index, items: Mapping[str, str], notes: list[str]) -> pd.DataFrame:
     """The rows of the items that there are, by their number."""
     back = {name: number for number, name in items.items()}
-    if described["id"].isin(back).sum() > described["id"].isin(numbers).sum():
-        described = described.assign(id=[back.get(name, name) for name in described["id"]])
-    known = described["id"].isin(numbers) & ~described["id"].duplicated()
-    lost = described["id"][~known]
+    if known["id"].isin(back).sum() > known["id"].isin(numbers).sum():
+        known = known.assign(id=[back.get(name, name) for name in known["id"]])
+    there = known["id"].isin(numbers) & ~known["id"].duplicated()
+    lost = known["id"][~there]
     if len(lost):
         notes.append(f"Texts of items that occur nowhere else: {len(lost):,}, such as {lost.iloc[0]}; left out.")
-    return described[known]
+    return known[there]
 
 
 def _named(numbers: pd.Index, originals: Mapping[str, str], what: str, notes: list[str]) -> list[str]:

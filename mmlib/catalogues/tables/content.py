@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.errors import InputError
-from ..text_files import BadLines
+from ..reading import Reading
 from . import roles
 from .files import flat, header, read_table
 from .pictures import pictures
@@ -18,15 +18,14 @@ COLUMNS = ("id", "title", "text", "image", "category")
 LONG = 60  # characters: a column whose cells are longer on average is prose, and needs no label
 
 
-def content(
-    folder: Path, path: Path | None, columns: Mapping[str, Any], bad: BadLines, notes: list[str]
-) -> tuple[pd.DataFrame, Path | None]:
+def content(reading: Reading, path: Path | None, columns: Mapping[str, Any]) -> tuple[pd.DataFrame, Path | None]:
     """The table of items (``id``, ``title``, ``text``, ``image``, ``category``, then all other columns), and the
     folder of the pictures. Without a file the table has no rows.
 
     Raises:
         InputError: as ``tables.read``.
     """
+    notes = reading.notes
     if path is None:
         return _nothing(columns, notes), None
     head = header(path)
@@ -36,7 +35,7 @@ def content(
             f"{path} has no column with the items' ids; it has {', '.join(head)}. Call it like the one in the "
             'interactions, say which one it is with columns = {"item": "..."}, or leave the table out: {"items": ""}.'
         )
-    cells = read_table(path, bad=bad)
+    cells = read_table(path, reading)
     found, raw = cells.ids(item, "item"), cells.text
     found, raw = found[cells.sound].reset_index(drop=True), raw[cells.sound].reset_index(drop=True)
     title = roles.column("title", columns, head, path)
@@ -49,7 +48,7 @@ def content(
     table = pd.DataFrame({"id": found})
     table["title"] = raw[title].str.strip() if title else ""
     table["text"] = joined(raw, told)
-    names, images, how = pictures(folder, path, raw, table["id"], columns, notes)
+    names, images, how = pictures(reading, path, raw, table["id"], columns)
     table["image"] = names
     table["category"] = [values[0] if values else "" for values in kinds]
     taken = {"item": item, "title": title, "text": " + ".join(told), "image": how, "category": category}

@@ -11,7 +11,7 @@ import pyarrow.parquet
 from ...core.errors import InputError
 from .. import delimited
 from ..cells import Cells, read_cells
-from ..text_files import BadLines
+from ..reading import Reading
 
 T = TypeVar("T")
 KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
@@ -39,32 +39,33 @@ def header(path: Path) -> list[str]:
     return names
 
 
-def read_table(path: Path, columns: list[str] | None = None, bad: BadLines | None = None) -> Cells:
+def read_table(path: Path, reading: Reading, columns: list[str] | None = None) -> Cells:
     """Read ``columns`` (default: all), every cell as text: ids keep their zeros, nothing turns into NaN.
 
     Missing values are ``""``. In parquet, whole floats lose their ``.0``, and lists are joined by ``|``.
 
     Raises:
-        InputError: as ``header``, for rows with too few or too many cells as ``bad`` says, and for tables without rows.
+        InputError: as ``header``, as ``reading.bad`` for rows with too few or too many cells, and for tables without
+            rows.
     """
-    names, bad = header(path), bad or BadLines()
+    names = header(path)
     columns = names if columns is None else columns
     if path.suffix.lower() == ".parquet":
         table = _parquet(path, lambda: _parquet_table(path, columns))
         if table.empty:
             raise InputError(f"{path} has the names of its columns but no rows.")
-        return Cells(path, table, lambda: range(1, len(table) + 1), bad, "row")
-    return read_cells(path, _layout(path), bad, columns, optional=True)
+        return Cells(path, table, lambda: range(1, len(table) + 1), reading, "row")
+    return read_cells(path, _layout(path), reading, columns, optional=True)
 
 
 def _layout(path: Path) -> delimited.Layout:
     """How the rows of a delimited table are written, by its first one."""
-    _, whole = next(delimited.records(path, delimited.Layout(delimited.SEPARATOR, ()), BadLines()), (1, [""]))
+    _, whole = next(delimited.records(path, delimited.Layout(delimited.SEPARATOR, ()), Reading()), (1, [""]))
     mark = "\t" if path.name.lower().endswith((".tsv", ".tsv.gz")) else max(",;\t", key=whole[0].count)
     layout = delimited.Layout(mark, (), header=True, quoted=True)
-    line, row = next(delimited.records(path, layout, BadLines()), (1, [""]))
+    line, row = next(delimited.records(path, layout, Reading()), (1, [""]))
     if why := delimited.not_text(mark.join(row), path):
-        BadLines().add(path, line, why)
+        Reading().bad(path, line, why)
     return delimited.Layout(mark, row, header=True, quoted=True)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ...core.errors import InputError
+from ..reading import Reading
 from . import roles
 
 FOLDERS = ("images", "pictures", "posters", "photos", "img")
@@ -16,13 +17,14 @@ KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 
 
 def pictures(
-    folder: Path, path: Path, raw: pd.DataFrame, ids: pd.Series, columns: Mapping[str, Any], notes: list[str]
+    reading: Reading, path: Path, raw: pd.DataFrame, ids: pd.Series, columns: Mapping[str, Any]
 ) -> tuple[list[str], Path | None, str | None]:
     """Each item's picture relative to a folder (``""`` when absent), that folder, and the column or pattern used.
 
     Raises:
-        InputError: when a path leads out of ``folder``.
+        InputError: when a path leads out of the catalogue's folder.
     """
+    folder, notes = reading.folder, reading.notes
     names, how = _named(folder, path, raw, ids, columns)
     names = [name.replace("\\", "/") for name in names]
     if how is None:

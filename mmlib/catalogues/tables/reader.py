@@ -7,12 +7,10 @@ from typing import Any
 import pandas as pd
 
 from ...core.dataset import Dataset
-from ...core.errors import InputError, one_of
-from ..assemble import once, places
+from ...core.errors import InputError
 from ..cells import interactions
-from ..ids import UNMATCHED, case_twins, in_order
-from ..ids import unmatched as unmatched_notes
-from ..text_files import BadLines
+from ..ids import in_order
+from ..reading import Reading, described
 from . import roles
 from .content import content
 from .files import header, read_table
@@ -20,15 +18,8 @@ from .files import header, read_table
 IN_INTERACTIONS = ("user", "item", "rating", "time", "review", "part")
 
 
-def read(
-    folder: str | Path,
-    columns: Mapping[str, Any] | None = None,
-    name: str | None = None,
-    *,
-    on_bad: str = "stop",
-    unmatched: str = "stop",
-) -> Dataset:
-    """Read a catalogue as it lies in ``folder``; nothing is split yet, and nothing is copied or changed.
+def read(reading: Reading, columns: Mapping[str, Any] | None = None) -> Dataset:
+    """Read a catalogue as it lies in ``reading.folder``; nothing is split yet, and nothing is copied or changed.
 
     Two tables are looked for, each CSV (comma, semicolon or tab; UTF-8 or UTF-16) or parquet: one of interactions, with
     a column for users and one for items, and, if there is one, one of items. Of a table of users only the ids are used.
@@ -45,40 +36,29 @@ def read(
             as ``"images/{itemId}.jpg"``), ``category``. ``None`` or ``""`` says that there is no such thing. Two more
             say how cells are written: ``time_format`` (such as ``"%d/%m/%Y"``) and ``decimal`` (``","`` or ``"."``);
             both are only needed where a column can be read in two ways.
-        on_bad: ``"stop"`` at a row that cannot be read, or ``"skip"`` and count such rows.
-        unmatched: what becomes of a table of items that has a row for none of the items in the interactions:
-            ``"stop"`` or ``"keep"``, see ``ids.unmatched``.
-        name: of the dataset; default: the folder's.
 
     Raises:
         InputError: naming file, column, row and remedy.
     """
-    folder, columns = Path(folder), dict(columns or {})
-    one_of("unmatched", unmatched, UNMATCHED)
-    if not folder.is_dir():
-        kind = "a file; give the folder that holds it" if folder.exists() else "not there"
-        raise InputError(f"The folder {folder} is {kind}.")
+    columns = dict(columns or {})
     roles.check(columns)
-    path, items, people_file = roles.find_tables(folder, columns)
-    notes, bad = list[str](), BadLines(on_bad)
-    table = _interactions(path, columns, bad, notes)
-    described, images = content(folder, items, columns, bad, notes)
+    path, items_file, people_file = roles.find_tables(reading.folder, columns)
+    table = _interactions(path, columns, reading)
+    known, images = content(reading, items_file, columns)
     if people_file is not None:
-        notes += _in_users(table["user"], path, people_file, columns, unmatched, bad)
-    notes += bad.notes()
-    users, item_ids = (
-        in_order(table["user"].cat.categories),
-        _item_ids(table, described, (path, items), unmatched, notes),
-    )
-    table = table.assign(user=places(table["user"], users), item=places(table["item"], item_ids))
-    table = once(table, path.name, notes)
-    notes += [*case_twins(users, "users"), *case_twins(item_ids, "items")]
-    catalogue = described.set_index("id").reindex(item_ids, fill_value="").rename_axis("id").reset_index()
-    people = pd.DataFrame({"id": users})
-    return Dataset(name or folder.resolve().name, people, catalogue, table, images, notes=tuple(notes))
+        people = _ids_of_users(people_file, columns, reading)
+        reading.match(table["user"].value_counts(), people, "users", (path, people_file))
+    reading.notes += reading.bad_lines()
+    items = in_order(table["item"].cat.categories)
+    if items_file is not None:
+        listed = pd.Index(known["id"])
+        reading.match(table["item"].value_counts(), listed, "items", (path, items_file))
+        items = listed.append(items[~items.isin(listed)])
+    users = pd.DataFrame({"id": in_order(table["user"].cat.categories)})
+    return reading.dataset(table, path.name, users, described(known, items), images=images, file_order=True)
 
 
-def _interactions(path: Path, columns: Mapping[str, Any], bad: BadLines, notes: list[str]) -> pd.DataFrame:
+def _interactions(path: Path, columns: Mapping[str, Any], reading: Reading) -> pd.DataFrame:
     head = header(path)
     found = {role: roles.column(role, columns, head, path) for role in IN_INTERACTIONS}
     for role in ("user", "item"):
@@ -88,29 +68,13 @@ def _interactions(path: Path, columns: Mapping[str, Any], bad: BadLines, notes: 
                 f'Say which one it is: columns = {{"{role}": "..."}}.'
             )
     wanted = {role: name for role, name in found.items() if name is not None}
-    notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in wanted.items()) + ".")
-    return interactions(read_table(path, list(dict.fromkeys(wanted.values())), bad), wanted, notes, columns)
+    reading.notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in wanted.items()) + ".")
+    return interactions(read_table(path, reading, list(dict.fromkeys(wanted.values()))), wanted, columns)
 
 
-def _in_users(
-    users: pd.Series, path: Path, people: Path, columns: Mapping[str, Any], choice: str, bad: BadLines
-) -> tuple[str, ...]:
-    """What a table of users says of the interactions: only its ids are looked at."""
-    column = roles.column("user", columns, header(people), people)
+def _ids_of_users(path: Path, columns: Mapping[str, Any], reading: Reading) -> pd.Index:
+    """All that is read of a table of users."""
+    column = roles.column("user", columns, header(path), path)
     if column is None:
-        raise InputError(f"{people} has no column with the users' ids; leave it out with columns = {{'users': ''}}.")
-    listed = read_table(people, [column], bad).ids(column, "user")
-    return unmatched_notes(users.value_counts(), pd.Index(listed), "users", (path, people), choice)
-
-
-def _item_ids(
-    table: pd.DataFrame, described: pd.DataFrame, files: tuple[Path, Path | None], choice: str, notes: list[str]
-) -> pd.Index:
-    listed, bought = pd.Index(described["id"]), in_order(table["item"].cat.categories)
-    if files[1] is None:
-        return bought
-    notes += unmatched_notes(table["item"].value_counts(), listed, "items", (files[0], files[1]), choice)
-    never = listed[~listed.isin(bought)]
-    if len(never):
-        notes.append(f"Items without an interaction: {len(never)}, such as {', '.join(never[:3])}; kept.")
-    return listed.append(bought[~bought.isin(listed)])
+        raise InputError(f"{path} has no column with the users' ids; leave it out with columns = {{'users': ''}}.")
+    return pd.Index(read_table(path, reading, [column]).ids(column, "user"))

@@ -10,15 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlib.catalogues import amazon
+from mmlib.catalogues import formats
 from mmlib.catalogues.amazon import items as amazon_items
 from mmlib.catalogues.amazon import reviews as amazon_reviews
 from mmlib.catalogues.amazon import texts as amazon_texts
 from mmlib.catalogues.amazon.forms import FORMS
 from mmlib.catalogues.clean_items import plain
-from mmlib.catalogues.text_files import BadLines, blocks
+from mmlib.catalogues.reading import Reading
+from mmlib.catalogues.text_files import blocks
 from mmlib.core.errors import InputError
 from mmlib.splits import random_by_user
+
+
+def read(folder, form="", **options):
+    return formats.read(folder, f"amazon-{form}" if form else "amazon", **options)
+
 
 FIELDS = {
     "2014": ("reviewerID", "asin", "overall", "unixReviewTime", "summary", "reviewText"),
@@ -122,7 +128,7 @@ def test_each_form_is_what_the_obvious_reader_gives(tmp_path, form, pack):
     lines = written(SMALL, form)
     put(tmp_path, lines, pack=pack)
     put(tmp_path, [repr(META[form]) if form == "2014" else json.dumps(META[form])], "meta_Small.json", pack)
-    data = amazon.read(tmp_path, core=3)
+    data = read(tmp_path, core=3)
     assert told(data) == slow(lines, form, core=3)
     assert data.interactions.dtypes[["user", "item", "time", "rating"]].tolist() == ["int64"] * 3 + ["float64"]
     assert f"form of {form}; 12 reviews of 4 users and 3 items" in data.notes[0]
@@ -138,7 +144,7 @@ def test_each_form_is_what_the_obvious_reader_gives(tmp_path, form, pack):
 def test_plain_and_gzipped_files_give_the_same_bytes(tmp_path):
     lines = written(SMALL)
     plainly, packed = put(tmp_path / "a", lines), put(tmp_path / "b", lines, pack=True)
-    assert amazon.read(plainly, core=3).key == amazon.read(packed, core=3).key
+    assert read(plainly, core=3).key == read(packed, core=3).key
 
 
 ids = st.sampled_from(["A", "B", "a", "é", "10", "9", "x y", "\U0001f600"])
@@ -170,10 +176,10 @@ def test_random_reviews_are_what_the_obvious_reader_gives(tmp_path_factory, rows
     right = slow(lines, form, core, least=2)
     if not right:
         with pytest.raises(InputError, match="No interaction is left"):
-            amazon.read(folder, core=core, least_rating=2)
+            read(folder, core=core, least_rating=2)
         return
     with small_blocks(size):
-        assert told(amazon.read(folder, core=core, least_rating=2)) == right
+        assert told(read(folder, core=core, least_rating=2)) == right
 
 
 @settings(max_examples=20, deadline=None)
@@ -186,7 +192,7 @@ def test_the_order_of_lines_changes_nothing(tmp_path_factory, rows, draw):
         draw.shuffle(lines)
         draw.shuffle(about)
         put(put(folder, lines), about, "meta_Small.json")
-        keys.append(amazon.read(folder, core=None, name="x", unmatched="keep").key)
+        keys.append(read(folder, core=None, name="x", unmatched="keep").key)
     assert keys[0] == keys[1]
 
 
@@ -200,7 +206,7 @@ def test_a_block_parsed_at_once_equals_its_lines_one_by_one(tmp_path_factory, ro
     if any("" in row[:2] for row in rows):
         assert at_once is None
     else:
-        assert at_once.to_pydict() == amazon_reviews.one_by_one(path, names, BadLines(), 1, data).to_pydict()
+        assert at_once.to_pydict() == amazon_reviews.one_by_one(path, names, Reading(), 1, data).to_pydict()
 
 
 damage = st.lists(
@@ -244,7 +250,7 @@ def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, how, pack, insid
         path.write_bytes(gzip.compress(data, 1) if packed else data)
     message = f"{folder}: nothing to say"
     try:
-        told(amazon.read(folder, core=2, on_bad=on_bad))
+        told(read(folder, core=2, on_bad=on_bad))
     except InputError as error:
         message = str(error)
     assert str(folder) in message or "No interaction is left" in message
@@ -282,7 +288,7 @@ def test_bad_lines_among_good_ones_are_left_out_and_counted(tmp_path_factory, ro
         lines.insert(place, line)
     (folder / "reviews.json").write_bytes(b"\r\n".join(lines))
     with small_blocks(size):
-        data = amazon.read(folder, core=None, on_bad="skip", form="2014")
+        data = read(folder, core=None, on_bad="skip", form="2014")
     assert told(data) == slow(written(rows), core=0)
     assert bool(junk) == (f"unreadable lines left out: {len(junk)} (" in data.notes[1])
 
@@ -295,8 +301,8 @@ def test_a_bad_line_is_named_or_counted(tmp_path, kind):
     whole = "\n".join(lines[:2]).encode() + b"\n" + line + b"\n" + "\n".join(lines[2:]).encode()
     path.write_bytes(gzip.compress(whole))
     with pytest.raises(InputError, match=r"reviews_Small\.json\.gz, " + message):
-        amazon.read(tmp_path, core=3)
-    data = amazon.read(tmp_path, core=3, on_bad="skip")
+        read(tmp_path, core=3)
+    data = read(tmp_path, core=3, on_bad="skip")
     assert told(data) == slow(lines, core=3)
     assert "unreadable lines left out: 1 (reviews_Small.json.gz, line 3" in data.notes[1]
 
@@ -304,7 +310,7 @@ def test_a_bad_line_is_named_or_counted(tmp_path, kind):
 def test_records_and_lines_that_only_agree_in_number_are_bad(tmp_path):
     lines = written(SMALL)
     put(tmp_path, [lines[0] + lines[1], lines[2].replace(", ", ",\n", 1), *lines[3:]])
-    data = amazon.read(tmp_path, core=None, on_bad="skip")
+    data = read(tmp_path, core=None, on_bad="skip")
     assert told(data) == slow(lines[3:], core=0)
     assert "unreadable lines left out: 3 (" in data.notes[1]
 
@@ -313,8 +319,8 @@ def test_a_bad_line_of_the_metadata_is_named_or_counted(tmp_path):
     put(tmp_path, written(SMALL))
     put(tmp_path, [repr(META["2014"]), "{'asin': 'i2', 'title': 5}", "{'asin': 'i0', 'title': f()}"], "meta_Small.json")
     with pytest.raises(InputError, match=r"meta_Small\.json, line 2: field 'title' is a number, not text"):
-        amazon.read(tmp_path, core=3)
-    data = amazon.read(tmp_path, core=3, on_bad="skip")
+        read(tmp_path, core=3)
+    data = read(tmp_path, core=3, on_bad="skip")
     assert data.items["title"].tolist() == ["", "Rattle & ring", ""]
     assert "meta_Small.json: unreadable lines left out: 2" in data.notes[1]
     assert "line 3: not JSON" in data.notes[1]
@@ -328,15 +334,15 @@ def test_a_line_of_a_hundred_megabytes_is_never_held(tmp_path):
             file.write(b"x" * (1 << 20))
         file.write(('"}\n' + "\n".join(lines[1:])).encode())
     with pytest.raises(InputError, match="line 2: the line is longer than 16 MiB"):
-        amazon.read(tmp_path, core=3)
-    assert told(amazon.read(tmp_path, core=3, on_bad="skip")) == slow(lines, core=3)
+        read(tmp_path, core=3)
+    assert told(read(tmp_path, core=3, on_bad="skip")) == slow(lines, core=3)
 
 
 def test_a_line_just_too_long_inside_a_block_is_bad_too(tmp_path):
     lines = written(SMALL)
     put(tmp_path, [lines[0], LINE.replace("So so", "x" * (17 << 20)), *lines[1:]])
     with pytest.raises(InputError, match="line 2: the line is longer than 16 MiB"):
-        amazon.read(tmp_path, core=3)
+        read(tmp_path, core=3)
 
 
 def test_a_cut_gzip_file_and_an_empty_file(tmp_path):
@@ -344,20 +350,20 @@ def test_a_cut_gzip_file_and_an_empty_file(tmp_path):
     path.write_bytes(gzip.compress("\n".join(written(SMALL) * 500).encode())[:-50])
     for on_bad in ("stop", "skip"):
         with pytest.raises(InputError, match=r"reviews_Small\.json\.gz is a damaged gzip file.*Get it again"):
-            amazon.read(tmp_path, on_bad=on_bad)
+            read(tmp_path, on_bad=on_bad)
     path.write_bytes(b"")
     with pytest.raises(InputError, match=r"reviews_Small\.json\.gz is empty"):
-        amazon.read(tmp_path)
+        read(tmp_path)
     path.write_bytes(gzip.compress(b""))
     with pytest.raises(InputError, match="not a file of Amazon reviews: it has no record in its first lines"):
-        amazon.read(tmp_path)
+        read(tmp_path)
     with pytest.raises(InputError, match=r"reviews_Small\.json\.gz has no review that can be read"):
-        amazon.read(tmp_path, form="2014")
+        read(tmp_path, form="2014")
 
 
 def test_ids_that_differ_by_case_stay_apart_and_are_told(tmp_path):
     rows = [(user, item, 5, 1, None, None) for user in ("u", "U", "v") for item in ("i", "I")]
-    data = amazon.read(put(tmp_path, written(rows)), core=2)
+    data = read(put(tmp_path, written(rows)), core=2)
     assert data.users["id"].tolist() == ["U", "u", "v"]
     assert (
         "Ids of users that differ from another in upper and lower case alone: 1, such as U and u; kept apart."
@@ -376,16 +382,16 @@ def test_the_same_time_is_decided_by_content(tmp_path):
         ("u", "i", 5, 8, "0", "0"),
         ("u", "j", 1, 1, "", ""),
     ]
-    data = amazon.read(put(tmp_path, written(rows)), core=None)
+    data = read(put(tmp_path, written(rows)), core=None)
     assert data.interactions["review"].tolist() == ["a y", ""]
     assert "Repeated reviews of the same user and item: 2; the earliest is kept." in data.notes
 
 
 def test_what_is_dropped_is_counted(tmp_path):
     rows = [*SMALL, ("loner", "i0", 5, 1, "x", "y"), ("u0", "odd", 5, 1, "a&amp;b", None)]
-    data = amazon.read(put(tmp_path, written(rows)), core=3)
+    data = read(put(tmp_path, written(rows)), core=3)
     assert "The 3-core, iterated: interactions 14 -> 12, users 5 -> 4, items 4 -> 3." in data.notes
-    kept = amazon.read(tmp_path, core=0, least_rating=2)
+    kept = read(tmp_path, core=0, least_rating=2)
     low = sum(row[2] < 2 for row in rows)
     assert f"Reviews rated lower than 2 left out: {low}." in kept.notes
     assert "Reviews that had HTML taken out: 1." in kept.notes
@@ -405,13 +411,13 @@ def test_what_is_dropped_is_counted(tmp_path):
 )
 def test_the_text_is_made_of_what_was_asked_for(tmp_path, text, right):
     put(put(tmp_path, written(SMALL, "2018")), [json.dumps(META["2018"])], "meta_Small.json")
-    assert amazon.read(tmp_path, core=3, text=text).items["text"].tolist()[1] == right
+    assert read(tmp_path, core=3, text=text).items["text"].tolist()[1] == right
 
 
 def test_the_fullest_line_of_an_item_is_kept(tmp_path):
     short, full = {"asin": "i1", "title": "A"}, {"asin": "i1", "title": "A", "description": "long"}
     put(put(tmp_path, written(SMALL)), [repr(short), repr(full), repr(short)], "meta_Small.json")
-    data = amazon.read(tmp_path, core=3)
+    data = read(tmp_path, core=3)
     assert data.items["text"].tolist()[1] == "long"
     assert "meta_Small.json: lines that describe an item again: 2; the fullest one is kept." in data.notes
 
@@ -427,7 +433,7 @@ def test_pictures_are_found_by_id(tmp_path):
     (tmp_path / "images").mkdir()
     for name in ("i0.png", "i0.jpg", "i2.webp", "other.jpg", "i1.txt"):
         (tmp_path / "images" / name).write_bytes(b"x")
-    data = amazon.read(tmp_path, core=3)
+    data = read(tmp_path, core=3)
     assert data.items["image"].tolist() == ["i0.jpg", "", "i2.webp"]
     assert data.image_path(0) == (tmp_path / "images" / "i0.jpg").resolve()
     assert "Items without a picture: 1." in data.notes
@@ -436,14 +442,14 @@ def test_pictures_are_found_by_id(tmp_path):
 def test_files_are_found_by_their_first_lines(tmp_path):
     put(put(tmp_path, written(SMALL, "2023"), "Baby.jsonl"), [json.dumps(META["2023"])], "about.jsonl")
     (tmp_path / "notes.json").write_text('{"hello": 1}')
-    assert amazon.read(tmp_path, core=3).items["title"].tolist() == ["", "Rattle & ring", ""]
-    assert amazon.read(tmp_path, core=3, metadata="").items["title"].tolist() == ["", "", ""]
+    assert read(tmp_path, core=3).items["title"].tolist() == ["", "Rattle & ring", ""]
+    assert read(tmp_path, core=3, metadata="").items["title"].tolist() == ["", "", ""]
     put(tmp_path, written(SMALL), "Baby_5.json")
     with pytest.raises(InputError, match=r"several files of reviews: Baby.jsonl, Baby_5.json. Say which"):
-        amazon.read(tmp_path)
-    assert amazon.read(tmp_path, core=3, reviews="Baby_5.json", metadata="").n_users == 4
+        read(tmp_path)
+    assert read(tmp_path, core=3, reviews="Baby_5.json", metadata="").n_users == 4
     with pytest.raises(InputError, match=r"metadata of the form of 2023, but .* reviews of the form of 2014"):
-        amazon.read(tmp_path, core=3, reviews="Baby_5.json")
+        read(tmp_path, core=3, reviews="Baby_5.json")
 
 
 @pytest.mark.parametrize(
@@ -451,7 +457,7 @@ def test_files_are_found_by_their_first_lines(tmp_path):
     [
         ({"text": "titel"}, "text = 'titel' is not known.*Did you mean \"title\""),
         ({"text": ["brand", "title"]}, "must name each field once, and the title, if at all, first"),
-        ({"form": "2015"}, "form = '2015' is not known"),
+        ({"form": "2015"}, "form = 'amazon-2015' is not known"),
         ({"core": -1}, "core = -1"),
         ({"least_rating": "four"}, "least_rating = 'four' must be a number"),
         ({"on_bad": "ignore"}, "on_bad = 'ignore' is not known"),
@@ -464,30 +470,30 @@ def test_files_are_found_by_their_first_lines(tmp_path):
 def test_wrong_options_are_named(tmp_path, options, message):
     put(tmp_path, written(SMALL))
     with pytest.raises(InputError, match=message):
-        amazon.read(tmp_path, **options)
+        read(tmp_path, **options)
 
 
 def test_a_folder_without_reviews(tmp_path):
     with pytest.raises(InputError, match="is not there"):
-        amazon.read(tmp_path / "x")
+        read(tmp_path / "x")
     (tmp_path / "ratings.csv").write_text("a,b\n")
     with pytest.raises(InputError, match=r"no file of Amazon reviews .*it has ratings\.csv"):
-        amazon.read(tmp_path)
+        read(tmp_path)
     (tmp_path / "reviews.json").write_text('{"user": 1}\n')
     with pytest.raises(InputError, match=r"reviews\.json, line 1: this is not .*begins with a record of 'user'"):
-        amazon.read(tmp_path)
+        read(tmp_path)
 
 
 def test_reviews_as_python_literals_are_read_too(tmp_path):
     lines = written(SMALL)
     put(tmp_path, [repr(json.loads(line)) for line in lines])
     assert ast.literal_eval(repr(json.loads(lines[0])))["asin"] == "i0"
-    assert told(amazon.read(tmp_path, core=3)) == slow(lines, core=3)
+    assert told(read(tmp_path, core=3)) == slow(lines, core=3)
 
 
 def test_the_split_of_a_fixed_file_never_changes(tmp_path):
     rows = [(f"u{u}", f"i{i}", 5, u * i, "s", "t") for u in range(12) for i in range(12) if (u * i) % 5]
-    split = random_by_user(amazon.read(put(tmp_path, written(rows)), core=3))
+    split = random_by_user(read(put(tmp_path, written(rows)), core=3))
     assert split.split.hashes == {"train": "eab7cde7e849d467", "valid": "352bd8b098fefcff", "test": "6f314294c732035f"}
     assert split.key == "5dc81286af76d0bd"
 
@@ -495,7 +501,7 @@ def test_the_split_of_a_fixed_file_never_changes(tmp_path):
 def test_metadata_of_other_items_is_refused_unless_asked_for(tmp_path):
     put(put(tmp_path, written(SMALL)), [repr(META["2014"] | {"asin": f"X{n}"}) for n in range(5)], "meta_Small.json")
     with pytest.raises(InputError, match=r"No id of items in .*reviews_Small\.json is in .*such as X0, X1, X2\..*keep"):
-        amazon.read(tmp_path, core=3)
-    data = amazon.read(tmp_path, core=3, unmatched="keep")
+        read(tmp_path, core=3)
+    data = read(tmp_path, core=3, unmatched="keep")
     assert told(data) == slow(written(SMALL), core=3)
     assert any(note.startswith("Warning: Items with interactions but no row of their own: 3 of") for note in data.notes)

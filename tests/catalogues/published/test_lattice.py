@@ -2,16 +2,20 @@
 
 import gzip
 import json
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmlib import splits
+from mmlib.catalogues import formats
 from mmlib.catalogues.published import lattice
 from mmlib.core.errors import InputError
 
 from ..damage import edited, edits, pairs, survives, write
+
+read = partial(formats.read, form="lattice")
 
 FILES = {
     "train.json": '{"0": [2, 1], "10": [0, 3], "9": []}',
@@ -25,7 +29,7 @@ TEXTS = {"raw_text.txt": " Baby One\n\nthree \nfour\n"}
 @pytest.mark.parametrize("inside", ["", "5-core/", "0-core/"])
 def test_the_published_split_is_kept(tmp_path, inside):
     write(tmp_path, {inside + name: text for name, text in FILES.items()})
-    data = lattice.read(tmp_path)
+    data = read(tmp_path)
     assert data.name == tmp_path.name
     assert data.users["id"].tolist() == ["0", "9", "10"]
     assert data.items["id"].tolist() == data.items["number"].tolist() == ["0", "1", "2", "3"]
@@ -43,7 +47,7 @@ def test_the_published_split_is_kept(tmp_path, inside):
 def test_original_ids_and_texts(tmp_path):
     write(tmp_path, {f"5-core/{name}": text for name, text in (FILES | LISTS | TEXTS).items()})
     write(tmp_path, {"image_feat.npy": b""})
-    data = lattice.read(tmp_path)
+    data = read(tmp_path)
     assert data.items[["id", "text", "number"]].to_numpy().tolist() == [
         ["B1", "Baby One", "0"],
         ["B2", "", "1"],
@@ -55,9 +59,9 @@ def test_original_ids_and_texts(tmp_path):
 
 
 def test_the_order_of_keys_does_not_matter(tmp_path):
-    one = lattice.read(write(tmp_path / "a", FILES), name="x")
+    one = read(write(tmp_path / "a", FILES), name="x")
     shuffled = FILES | {"train.json": '{"9": [], "10": [3, 0], "0": [1, 2]}'}
-    assert lattice.read(write(tmp_path / "b", shuffled), name="x").key == one.key
+    assert read(write(tmp_path / "b", shuffled), name="x").key == one.key
 
 
 @pytest.mark.parametrize(
@@ -85,11 +89,11 @@ def test_the_order_of_keys_does_not_matter(tmp_path):
 def test_damage_is_named(tmp_path, content, match):
     write(tmp_path, FILES | {"train.json": content})
     with pytest.raises(InputError, match=match):
-        lattice.read(tmp_path)
+        read(tmp_path)
 
 
 def test_a_key_that_comes_twice_is_not_lost(tmp_path):
-    data = lattice.read(write(tmp_path, FILES | {"train.json": '{"0": [1], "0": [2, 1]}'}))
+    data = read(write(tmp_path, FILES | {"train.json": '{"0": [1], "0": [2, 1]}'}))
     assert pairs(data)[:2] == [("0", "1", "train"), ("0", "2", "train")]
     assert "train.json: repeated interactions of the same user and item: 1; the earliest is kept." in data.notes
 
@@ -97,12 +101,12 @@ def test_a_key_that_comes_twice_is_not_lost(tmp_path):
 def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(tmp_path, monkeypatch):
     monkeypatch.setattr(lattice, "LARGEST", 20)
     with pytest.raises(InputError, match=r"train\.json is larger than"):
-        lattice.read(write(tmp_path, FILES))
+        read(write(tmp_path, FILES))
 
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"has no train\.json, val\.json, test\.json, and no subfolder such as 5-core"):
-        lattice.read(write(tmp_path, {"train.json": "{}", "test.json": "{}"}))
+        read(write(tmp_path, {"train.json": "{}", "test.json": "{}"}))
 
 
 histories = st.dictionaries(st.integers(0, 20), st.sets(st.integers(0, 30), max_size=6), max_size=6)
@@ -116,7 +120,7 @@ def test_any_histories_come_back(tmp_path_factory, parts, indent):
         files[name] = json.dumps({str(user): sorted(items) for user, items in lists.items()}, indent=indent)
         for user, items in lists.items():
             expected = {(str(user), str(item)): part for item in items} | expected
-    data = survives(lambda: lattice.read(write(tmp_path_factory.mktemp("any"), files)))
+    data = survives(lambda: read(write(tmp_path_factory.mktemp("any"), files)))
     assert (data is None) == (not expected)
     if data:
         assert {(user, item): part for user, item, part in pairs(data)} == expected
@@ -127,4 +131,4 @@ def test_any_histories_come_back(tmp_path_factory, parts, indent):
 def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, on_bad):
     files = FILES | LISTS | TEXTS
     files[name] = edited(files[name].encode(), changes)
-    survives(lambda: lattice.read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
+    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))

@@ -1,16 +1,19 @@
 """LightGCN's folders: the published split, exactly; what is damaged, by file and line."""
 
 import gzip
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmlib import splits
-from mmlib.catalogues.published import lightgcn
+from mmlib.catalogues import formats
 from mmlib.core.errors import InputError
 
 from ..damage import edited, edits, pairs, survives, write
+
+read = partial(formats.read, form="lightgcn")
 
 FILES = {"train.txt": "0 2 1\n1 0\n2\n10 2 \n", "test.txt": "0 0\n1 3\n2\n"}
 LISTS = {
@@ -20,7 +23,7 @@ LISTS = {
 
 
 def test_the_published_split_is_kept(tmp_path):
-    data = lightgcn.read(write(tmp_path, FILES))
+    data = read(write(tmp_path, FILES))
     assert data.users["id"].tolist() == ["0", "1", "2", "10"]
     assert data.items[["id", "number", "title"]].to_numpy().tolist() == [[i, i, ""] for i in "0123"]
     assert data.interactions.to_numpy().tolist() == [
@@ -31,7 +34,7 @@ def test_the_published_split_is_kept(tmp_path):
         [1, 3, "test"],
         [3, 2, "train"],
     ]
-    assert "Users without an interaction: 1; kept." in data.notes
+    assert "Users without an interaction: 1, such as 2; kept." in data.notes
     assert any("Numbers below the largest of the users that occur nowhere: 7;" in note for note in data.notes)
     given_split = splits.given(data)
     assert given_split.split.counts == {"train": 3, "valid": 1, "test": 2}
@@ -39,7 +42,7 @@ def test_the_published_split_is_kept(tmp_path):
 
 
 def test_original_ids_and_a_validation_part(tmp_path):
-    data = lightgcn.read(write(tmp_path, FILES | LISTS | {"valid.txt": "10 4\n"}))
+    data = read(write(tmp_path, FILES | LISTS | {"valid.txt": "10 4\n"}))
     assert data.users["id"].tolist() == ["ann", "bob", "cleo", "dan"]
     assert data.items["id"].tolist() == ["B1", "B2", "B3", "B4", "b4"]
     assert pairs(data) == [
@@ -58,20 +61,20 @@ def test_original_ids_and_a_validation_part(tmp_path):
 
 
 def test_pairs_that_come_twice(tmp_path):
-    data = lightgcn.read(write(tmp_path, {"train.txt": "0 1 1\n0 1\n", "test.txt": "0 2 1\n"}))
+    data = read(write(tmp_path, {"train.txt": "0 1 1\n0 1\n", "test.txt": "0 2 1\n"}))
     assert pairs(data) == [("0", "1", "train"), ("0", "2", "test")]
     assert "train.txt: repeated interactions of the same user and item: 3; the earliest is kept." in data.notes
     assert any("of them in several parts at once: 1;" in note for note in data.notes)
 
 
 def test_both_names_of_a_validation_part_are_read(tmp_path):
-    data = lightgcn.read(write(tmp_path, FILES | {"valid.txt": "10 4\n", "val.txt": "0 5\n"}))
+    data = read(write(tmp_path, FILES | {"valid.txt": "10 4\n", "val.txt": "0 5\n"}))
     assert [pair for pair in pairs(data) if pair[2] == "valid"] == [("0", "5", "valid"), ("10", "4", "valid")]
 
 
 def test_the_order_of_lines_does_not_matter(tmp_path):
-    one = lightgcn.read(write(tmp_path / "a", FILES), name="x")
-    other = lightgcn.read(write(tmp_path / "b", FILES | {"train.txt": "10 2\n0 1 2\n2\n1 0\n"}), name="x")
+    one = read(write(tmp_path / "a", FILES), name="x")
+    other = read(write(tmp_path / "b", FILES | {"train.txt": "10 2\n0 1 2\n2\n1 0\n"}), name="x")
     assert one.key == other.key
     assert splits.given(one).split == splits.given(other).split
 
@@ -98,12 +101,12 @@ def test_the_order_of_lines_does_not_matter(tmp_path):
 def test_damage_is_named(tmp_path, files, match):
     write(tmp_path, FILES | files)
     with pytest.raises(InputError, match=match):
-        lightgcn.read(tmp_path)
+        read(tmp_path)
 
 
 def test_bad_lines_are_counted_by_option(tmp_path):
     write(tmp_path, FILES | LISTS | {"train.txt": "0 2 1\n1 x\n", "item_list.txt": "B1 0\nB2 1\n3\nB4 3\n"})
-    data = lightgcn.read(tmp_path, on_bad="skip")
+    data = read(tmp_path, on_bad="skip")
     assert pairs(data)[-1] == ("bob", "B4", "test")
     notes = "\n".join(data.notes)
     assert "train.txt: unreadable lines left out: 1 (train.txt, line 2: 'x' is not" in notes
@@ -114,9 +117,9 @@ def test_bad_lines_are_counted_by_option(tmp_path):
 
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"has no train\.txt; LightGCN's form needs"):
-        lightgcn.read(write(tmp_path, {"test.txt": "0 1\n"}))
+        read(write(tmp_path, {"test.txt": "0 1\n"}))
     with pytest.raises(InputError, match="on_bad = 'drop' is not known"):
-        lightgcn.read(tmp_path, on_bad="drop")
+        read(tmp_path, on_bad="drop")
 
 
 parts = st.lists(st.sets(st.integers(0, 30), max_size=8), min_size=1, max_size=8)
@@ -130,7 +133,7 @@ def test_any_lists_come_back(tmp_path_factory, train, test):
     expected |= {(str(user), str(item)): "train" for user, items in enumerate(train) for item in items}
     for name, lists in (("train.txt", train), ("test.txt", test)):
         files[name] = "".join(f"{' '.join(map(str, [user, *items]))}\n" for user, items in enumerate(lists))
-    data = survives(lambda: lightgcn.read(write(tmp_path_factory.mktemp("any"), files)))
+    data = survives(lambda: read(write(tmp_path_factory.mktemp("any"), files)))
     assert (data is None) == (not expected)
     if data:
         assert {(user, item): part for user, item, part in pairs(data)} == expected
@@ -142,4 +145,4 @@ def test_any_lists_come_back(tmp_path_factory, train, test):
 def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, on_bad):
     files = FILES | LISTS
     files[name] = edited(files[name].encode(), changes)
-    survives(lambda: lightgcn.read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
+    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))

@@ -2,16 +2,19 @@
 
 import gzip
 import random
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmlib import splits
-from mmlib.catalogues.published import mmrec
+from mmlib.catalogues import formats
 from mmlib.core.errors import InputError
 
 from ..damage import edited, edits, pairs, survives, write
+
+read = partial(formats.read, form="mmrec")
 
 INTER = """userID\titemID\trating\ttimestamp\tx_label
 0\t2\t5.0\t1400000000\t0
@@ -30,7 +33,7 @@ FILES = {
 
 
 def test_the_published_split_is_kept(tmp_path):
-    data = mmrec.read(write(tmp_path, {"baby.inter": INTER}))
+    data = read(write(tmp_path, {"baby.inter": INTER}))
     assert data.users["id"].tolist() == ["0", "9", "10"]
     assert data.items["id"].tolist() == ["0", "1", "2"]
     columns = ["user", "item", "part", "rating", "time"]
@@ -47,7 +50,7 @@ def test_the_published_split_is_kept(tmp_path):
 
 def test_original_ids_and_what_is_known_of_the_items(tmp_path):
     write(tmp_path, FILES | {"text_feat.npy": b"x"})
-    data = mmrec.read(tmp_path)
+    data = read(tmp_path)
     assert data.users["id"].tolist() == ["A0", "A9", "A10"]
     assert data.items[["id", "number", "title", "category", "asin"]].to_numpy().tolist() == [
         ["B1", "0", "One, the first", "Baby", "B1"],
@@ -67,7 +70,7 @@ def test_original_ids_and_what_is_known_of_the_items(tmp_path):
 
 
 def test_what_is_known_of_items_may_go_by_their_original_ids(tmp_path):
-    data = mmrec.read(write(tmp_path, FILES | {"meta-baby.csv": "asin,title\nB3,Three\nB9,Nine\nB1,One\n"}))
+    data = read(write(tmp_path, FILES | {"meta-baby.csv": "asin,title\nB3,Three\nB9,Nine\nB1,One\n"}))
     assert data.items["title"].tolist() == ["One", "", "Three", ""]
     assert "Texts of items that occur nowhere else: 1, such as B9; left out." in data.notes
 
@@ -75,7 +78,7 @@ def test_what_is_known_of_items_may_go_by_their_original_ids(tmp_path):
 @pytest.mark.parametrize("mark", ["\t", ",", ";", " "])
 def test_recbole_names_and_other_marks(tmp_path, mark):
     text = "user_id:token\titem_id:token\ttimestamp:float\nu1\tB7\t1.5e12\nU1\tB8\t1.6e12\n".replace("\t", mark)
-    data = mmrec.read(write(tmp_path, {"x.inter": "\ufeff" + text}))
+    data = read(write(tmp_path, {"x.inter": "\ufeff" + text}))
     assert pairs(data) == [("U1", "B8", ""), ("u1", "B7", "")]
     assert data.interactions["time"].tolist() == [1_600_000_000, 1_500_000_000]
     notes = "\n".join(data.notes)
@@ -88,7 +91,7 @@ def test_recbole_names_and_other_marks(tmp_path, mark):
 
 def test_the_earliest_of_a_repeated_pair_is_kept(tmp_path):
     text = INTER + "0\t2\t1.0\t1300000000\t0\n0\t2\t2.0\t1200000000\t2\n"
-    data = mmrec.read(write(tmp_path, {"x.inter": text}))
+    data = read(write(tmp_path, {"x.inter": text}))
     row = data.interactions[(data.interactions["user"] == 0) & (data.interactions["item"] == 2)]
     assert row[["part", "rating", "time"]].to_numpy().tolist() == [["train", 1.0, 1300000000]]
     assert "x.inter: repeated interactions of the same user and item: 2; the earliest is kept." in data.notes
@@ -98,8 +101,8 @@ def test_the_earliest_of_a_repeated_pair_is_kept(tmp_path):
 def test_the_order_of_lines_does_not_matter(tmp_path):
     head, *lines = INTER.splitlines(keepends=True)
     random.Random(0).shuffle(lines)
-    one = mmrec.read(write(tmp_path / "a", {"x.inter": INTER}), name="x")
-    other = mmrec.read(write(tmp_path / "b", {"x.inter": head + "".join(lines)}), name="x")
+    one = read(write(tmp_path / "a", {"x.inter": INTER}), name="x")
+    other = read(write(tmp_path / "b", {"x.inter": head + "".join(lines)}), name="x")
     assert one.key == other.key
     assert splits.given(one).split == splits.given(other).split
 
@@ -132,12 +135,12 @@ def test_the_order_of_lines_does_not_matter(tmp_path):
 def test_damage_is_named(tmp_path, files, match):
     write(tmp_path, FILES | files)
     with pytest.raises(InputError, match=match):
-        mmrec.read(tmp_path)
+        read(tmp_path)
 
 
 def test_bad_lines_are_counted_by_option(tmp_path):
     write(tmp_path, {"x.inter": INTER + "1\t2\n1\t1\tgood\t1\t0\n"})
-    data = mmrec.read(tmp_path, on_bad="skip")
+    data = read(tmp_path, on_bad="skip")
     assert len(data.interactions) == 5
     assert any(
         note.startswith("x.inter: unreadable lines left out: 2 (x.inter, line 7: 2 cells") for note in data.notes
@@ -146,7 +149,7 @@ def test_bad_lines_are_counted_by_option(tmp_path):
 
 def test_a_folder_without_an_inter_file(tmp_path):
     with pytest.raises(InputError, match=r"has no \.inter file, such as baby\.inter"):
-        mmrec.read(tmp_path)
+        read(tmp_path)
 
 
 tokens = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1, max_size=5)
@@ -158,7 +161,7 @@ table = st.dictionaries(st.tuples(tokens, tokens), st.integers(0, 2), min_size=1
 def test_any_table_comes_back(tmp_path_factory, table, end):
     lines = ["userID\titemID\tx_label", *(f"{user}\t{item}\t{part}" for (user, item), part in table.items())]
     folder = write(tmp_path_factory.mktemp("any"), {"x.inter": end.join(lines)})
-    data = survives(lambda: mmrec.read(folder))
+    data = survives(lambda: read(folder))
     assert data is not None
     named = ("train", "valid", "test")
     assert pairs(data) == sorted((user, item, named[part]) for (user, item), part in table.items())
@@ -169,11 +172,11 @@ def test_any_table_comes_back(tmp_path_factory, table, end):
 def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, on_bad):
     files = dict(FILES)
     files[name] = edited(files[name].encode(), changes)
-    survives(lambda: mmrec.read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
+    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
 
 
 def test_lists_of_other_users_and_items_are_refused_unless_asked_for(tmp_path):
     write(tmp_path, FILES | {"u_id_mapping.csv": "user_id\tuserID\nA0\t70\nA9\t71\n"})
     with pytest.raises(InputError, match=r"No id of users in .*baby\.inter .* 0, 9, 10; .* 70, 71\..*keep"):
-        mmrec.read(tmp_path)
-    assert mmrec.read(tmp_path, unmatched="keep").users["id"].tolist()[0] == "#0"
+        read(tmp_path)
+    assert read(tmp_path, unmatched="keep").users["id"].tolist()[0] == "#0"

@@ -1,15 +1,19 @@
 """MovieLens in its three kinds of files: the same catalogue from each; what is damaged, by file and line."""
 
 import gzip
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmlib.catalogues import formats
 from mmlib.catalogues.published import movielens
 from mmlib.core.errors import InputError
 
 from ..damage import edited, edits, pairs, survives, write
+
+read = partial(formats.read, form="movielens")
 
 
 def flags(*genres: str) -> str:
@@ -41,7 +45,7 @@ kinds = pytest.mark.parametrize("kind", ALL)
 
 @kinds
 def test_every_kind_gives_the_same_catalogue(tmp_path, kind):
-    data = movielens.read(write(tmp_path, ALL[kind]))
+    data = read(write(tmp_path, ALL[kind]))
     assert data.users["id"].tolist() == ["9", "10"]
     assert data.items.to_numpy().tolist() == [
         ["1", "Amélie", "Genres: Comedy, Romance.", "", "Comedy", "2001"],
@@ -60,39 +64,39 @@ def test_every_kind_gives_the_same_catalogue(tmp_path, kind):
 
 
 def test_a_file_in_utf_8_is_read_as_such(tmp_path):
-    data = movielens.read(write(tmp_path, M1 | {"movies.dat": "1::Amélie (2001)::Comedy\n2::M::Crime\n"}))
+    data = read(write(tmp_path, M1 | {"movies.dat": "1::Amélie (2001)::Comedy\n2::M::Crime\n"}))
     assert data.items["title"].tolist() == ["Amélie", "M"]
     assert "Latin-1" not in "".join(data.notes)
 
 
 def test_pictures_named_by_film(tmp_path):
-    data = movielens.read(write(tmp_path, M25 | {"images/2.jpg": b"picture"}))
+    data = read(write(tmp_path, M25 | {"images/2.jpg": b"picture"}))
     assert data.items["image"].tolist() == ["", "2.jpg", ""]
     assert data.image_path(1).read_bytes() == b"picture"
 
 
 def test_films_without_a_line_and_lines_that_repeat(tmp_path):
-    data = movielens.read(write(tmp_path, M1 | {"movies.dat": "1::A::Comedy\n1::B::Crime\n"}))
+    data = read(write(tmp_path, M1 | {"movies.dat": "1::A::Comedy\n1::B::Crime\n"}))
     assert data.items[["id", "title", "category"]].to_numpy().tolist() == [["1", "A", "Comedy"], ["2", "", ""]]
     assert any("Items with interactions but no row of their own: 1 of 2, with" in note for note in data.notes)
     assert "movies.dat: lines that repeat a film: 1; its first line is kept." in data.notes
 
 
 def test_the_earliest_rating_of_a_repeated_pair_is_kept(tmp_path):
-    data = movielens.read(write(tmp_path, M1 | {"ratings.dat": "1::1::5::30\n1::1::2::10\n1::1::3::20\n"}))
+    data = read(write(tmp_path, M1 | {"ratings.dat": "1::1::5::30\n1::1::2::10\n1::1::3::20\n"}))
     assert data.interactions[["rating", "time"]].to_numpy().tolist() == [[2.0, 10]]
     assert "ratings.dat: repeated interactions of the same user and item: 2; the earliest is kept." in data.notes
 
 
 @kinds
 def test_the_order_of_lines_does_not_matter(tmp_path, kind):
-    one = movielens.read(write(tmp_path / "a", ALL[kind]), name="x")
+    one = read(write(tmp_path / "a", ALL[kind]), name="x")
     files = {}
     for name, content in ALL[kind].items():
         lines = (content if isinstance(content, bytes) else content.encode()).splitlines(keepends=True)
         head = lines[: name.endswith("csv")]
         files[name] = b"".join([*head, *reversed(lines[len(head) :])])
-    assert movielens.read(write(tmp_path / "b", files), name="x").key == one.key
+    assert read(write(tmp_path / "b", files), name="x").key == one.key
 
 
 @pytest.mark.parametrize(
@@ -142,12 +146,12 @@ def test_the_order_of_lines_does_not_matter(tmp_path, kind):
 )
 def test_damage_is_named(tmp_path, kind, files, match):
     with pytest.raises(InputError, match=match):
-        movielens.read(write(tmp_path, ALL[kind] | files))
+        read(write(tmp_path, ALL[kind] | files))
 
 
 def test_bad_lines_are_counted_by_option(tmp_path):
     files = {"ratings.dat": "1::2::3::4\n1::x\n", "movies.dat": "2::A::B\nnothing\n"}
-    data = movielens.read(write(tmp_path, files), on_bad="skip")
+    data = read(write(tmp_path, files), on_bad="skip")
     assert pairs(data) == [("1", "2", "")]
     notes = "\n".join(data.notes)
     assert "ratings.dat: unreadable lines left out: 1 (ratings.dat, line 2: 2 cells" in notes
@@ -158,7 +162,7 @@ def test_other_tables_are_not_movielens(tmp_path):
     write(tmp_path, M25 | {"movies.csv": "movieId,title,genres,plot\n1,A,B,C\n"})
     assert movielens.form_of(tmp_path) is None
     with pytest.raises(InputError, match=r"has no ratings of MovieLens: u\.data with u\.item"):
-        movielens.read(tmp_path)
+        read(tmp_path)
 
 
 ratings = st.dictionaries(
@@ -177,7 +181,7 @@ def test_any_ratings_come_back(tmp_path_factory, ratings, file):
     rows = [mark.join(map(str, [*pair, *said])) + "\n" for pair, said in ratings.items()]
     head = "userId,movieId,rating,timestamp\n" if file == "ratings.csv" else ""
     folder = write(tmp_path_factory.mktemp("any"), kind | {file: head + "".join(rows)})
-    data = survives(lambda: movielens.read(folder, unmatched="keep"))
+    data = survives(lambda: read(folder, unmatched="keep"))
     assert data is not None
     table = data.interactions
     back = zip(
@@ -194,4 +198,4 @@ def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, kind, which, cha
     name = list(files)[which]
     content = files[name]
     files[name] = edited(content if isinstance(content, bytes) else content.encode(), changes)
-    survives(lambda: movielens.read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
+    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlib.catalogues import tables
+from mmlib.catalogues import formats
 
 from ..damage import edited, edits, survives
 from .test_reader import ITEMS, RATINGS, folder_of, pictures, refused
@@ -65,7 +65,7 @@ def test_damaged_tables_are_named(tmp_path, name, content, match):
 
 def test_a_picture_that_is_none_does_not_stop_the_reading(tmp_path):
     pictures(tmp_path, "images/7.jpg", "images/12.jpg")  # neither is a picture; encoders say so, item by item
-    data = tables.read(folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS))
+    data = formats.read(folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS), "tables")
     assert data.items["image"].tolist() == ["7.jpg", "12.jpg", ""]
 
 
@@ -74,7 +74,7 @@ def test_a_picture_that_is_none_does_not_stop_the_reading(tmp_path):
 def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes):
     folder = folder_of(tmp_path_factory.mktemp("any"), ratings_csv=RATINGS, items_csv=ITEMS)
     (folder / name).write_bytes(edited((folder / name).read_bytes(), changes))
-    survives(lambda: tables.read(folder))
+    survives(lambda: formats.read(folder, "tables"))
 
 
 @settings(max_examples=25, deadline=None)
@@ -83,4 +83,4 @@ def test_any_damage_to_parquet_is_a_dataset_or_a_message(tmp_path_factory, chang
     path = tmp_path_factory.mktemp("any") / "ratings.parquet"
     pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "time": [1, 2]}).to_parquet(path)
     path.write_bytes(edited(path.read_bytes(), changes))
-    survives(lambda: tables.read(path.parent))
+    survives(lambda: formats.read(path.parent, "tables"))

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mmlib.catalogues.reading import Reading
 from mmlib.catalogues.tables.files import flat, header, read_table
 from mmlib.core.errors import InputError
 
@@ -12,7 +13,7 @@ from mmlib.core.errors import InputError
 def refused(path, content: bytes, match: str) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match=match):
-        read_table(path)
+        read_table(path, Reading())
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def not_utf8(kind: str) -> pa.Array:
 def test_parquet_that_is_not_utf_8(tmp_path, kind):
     pq.write_table(pa.table({"user": not_utf8(kind), "item": ["x", "y"]}), tmp_path / "t.parquet")
     with pytest.raises(InputError, match=r"t\.parquet holds text that is not UTF-8 .*Decode it before"):
-        read_table(tmp_path / "t.parquet")
+        read_table(tmp_path / "t.parquet", Reading())
 
 
 def test_other_files(tmp_path):
@@ -65,7 +66,7 @@ def test_delimiters_marks_and_blank_lines(tmp_path, delimiter):
     path = tmp_path / "t.csv"
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n\r\n".join(delimiter.join(row) for row in rows).encode())
     assert header(path) == ["id", "text"]
-    cells = read_table(path)
+    cells = read_table(path, Reading())
     assert cells.text.to_numpy().tolist() == [["01", "a\nb"], ["2", ""]]
     assert list(cells.line) == [3, 6]
 
@@ -74,13 +75,13 @@ def test_parquet_cells_become_text(tmp_path):
     frame = pd.DataFrame({"id": [1.0, None], "half": [0.5, 2], "list": [["a", "b"], None], "big": [2**60, -1]})
     frame = frame.assign(yes=[True, False], kind=pd.Categorical(["x", None]))
     frame.to_parquet(tmp_path / "t.parquet")
-    cells = read_table(tmp_path / "t.parquet")
+    cells = read_table(tmp_path / "t.parquet", Reading())
     assert cells.text.to_numpy().tolist() == [
         ["1", "0.5", "a|b", str(2**60), "true", "x"],
         ["", "2", "", "-1", "false", ""],
     ]
     assert (list(cells.line), cells.unit) == ([1, 2], "row")
-    assert read_table(tmp_path / "t.parquet", ["big"]).text.columns.tolist() == ["big"]
+    assert read_table(tmp_path / "t.parquet", Reading(), ["big"]).text.columns.tolist() == ["big"]
 
 
 def test_flat():

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mmlib.catalogues.reading import Reading
 from mmlib.catalogues.tables.pictures import pictures
 from mmlib.core.errors import InputError
 
@@ -12,9 +13,9 @@ from mmlib.core.errors import InputError
 def find(folder: Path, table: dict, columns: dict | None = None):
     """(names, folder relative to ``folder``, how, notes)"""
     raw = pd.DataFrame(table)
-    notes: list[str] = []
-    names, images, how = pictures(folder, folder / "items.csv", raw, raw["item"], columns or {}, notes)
-    return names, images and images.relative_to(folder).as_posix(), how, " ".join(notes)
+    reading = Reading(folder=folder)
+    names, images, how = pictures(reading, folder / "items.csv", raw, raw["item"], columns or {})
+    return names, images and images.relative_to(folder).as_posix(), how, " ".join(reading.notes)
 
 
 @pytest.fixture

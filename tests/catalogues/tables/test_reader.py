@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlib.catalogues import tables
+from mmlib.catalogues import formats
 from mmlib.core.errors import InputError
+
+
+def read(folder, columns=None, **options):
+    return formats.read(folder, "tables", columns, **options)
+
 
 RATINGS = "userId,itemId,rating,timestamp\n10,7,5,100\n9,7,3,200\n9,12,1,300\n"
 ITEMS = """itemId,title,genres,poster,director,plot
@@ -42,7 +47,7 @@ def notes_of(data) -> str:
 
 def test_a_catalogue_is_read_without_a_mapping(tmp_path):
     pictures(tmp_path, "images/7.jpg")
-    data = tables.read(folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS))
+    data = read(folder_of(tmp_path, ratings_csv=RATINGS, items_csv=ITEMS))
     assert (data.name, data.split) == (tmp_path.name, None)
     assert data.users["id"].tolist() == ["9", "10"]
     assert data.items["id"].tolist() == ["7", "12", "30"]
@@ -81,18 +86,18 @@ def test_a_mapping_says_it_otherwise(tmp_path):
     columns |= {"title": "what", "text": ["extra", "blurb"], "image": "pics/{nr}-{shot}.png", "category": "kind"}
     folder_of(tmp_path, log_csv="who;nr;when;rating\nx;7;2024-05-31;5\ny;12;2024-05-31T01:00:00Z;4\n")
     folder_of(tmp_path, things_tsv=items.replace(",", "\t"), other_csv=RATINGS)
-    data = tables.read(tmp_path, columns, name="mine")
+    data = read(tmp_path, columns, name="mine")
     assert (data.name, data.items["title"].tolist()) == ("mine", ["Seven", "Twelve", "Thirty"])
     assert data.items["text"].tolist() == ["Extra: dark. Blurb: A tale.", "", "Extra: y. Blurb: x."]
     assert data.items["image"].tolist() == ["7-a.png", "12-b.png", ""]
     assert data.items["category"].tolist() == ["Film", "Book", "Book"]
     assert data.interactions["time"].tolist() == [1717113600, 1717117200]
     assert "rating" in data.interactions
-    assert "rating" not in tables.read(tmp_path, columns | {"rating": ""}).interactions
+    assert "rating" not in read(tmp_path, columns | {"rating": ""}).interactions
 
 
 def test_interactions_may_be_alone_and_bring_their_split(tmp_path):
-    data = tables.read(folder_of(tmp_path, i_csv="user,item,split\nb,y,val\na,x,train\na,z,TEST\n"))
+    data = read(folder_of(tmp_path, i_csv="user,item,split\nb,y,val\na,x,train\na,z,TEST\n"))
     assert data.users["id"].tolist() == ["a", "b"]
     assert data.items["id"].tolist() == ["x", "y", "z"]
     assert data.items.columns.tolist() == ["id", "title", "text", "image", "category"]
@@ -112,7 +117,7 @@ def test_parquet_and_csv_say_the_same(tmp_path):
     items = pd.read_csv(tmp_path / "csv" / "items.csv")
     items["genres"] = [["Crime", "Drama"], ["Comedy"], None]
     items.to_parquet(tmp_path / "parquet" / "items.parquet")
-    one, other = tables.read(tmp_path / "csv"), tables.read(tmp_path / "parquet")
+    one, other = read(tmp_path / "csv"), read(tmp_path / "parquet")
     assert one.users.equals(other.users)
     assert one.interactions.to_numpy().tolist() == other.interactions.to_numpy().tolist()
     wanted = ["id", "title", "text", "category"]
@@ -120,14 +125,14 @@ def test_parquet_and_csv_say_the_same(tmp_path):
 
 
 def test_ids_stay_text(tmp_path):
-    data = tables.read(folder_of(tmp_path, i_csv="user,item\n007,1e3\n7, NA \n7,null\n"))
+    data = read(folder_of(tmp_path, i_csv="user,item\n007,1e3\n7, NA \n7,null\n"))
     assert data.users["id"].tolist() == ["007", "7"]
     assert data.items["id"].tolist() == ["1e3", "NA", "null"]
 
 
 def test_repeated_interactions_are_kept_once(tmp_path):
     text = "user,item,rating,timestamp,part\na,x,1,30,test\na,x,2,20,train\na,x,3,10,train\nb,x,4,5,test\n"
-    data = tables.read(folder_of(tmp_path, i_csv=text))
+    data = read(folder_of(tmp_path, i_csv=text))
     assert data.interactions[["user", "item", "rating", "part"]].to_numpy().tolist() == [
         [0, 0, 3.0, "train"],
         [1, 0, 4.0, "test"],
@@ -136,7 +141,7 @@ def test_repeated_interactions_are_kept_once(tmp_path):
 
 
 def test_items_without_a_row_are_kept(tmp_path):
-    data = tables.read(folder_of(tmp_path, ratings_csv="user,item\na,9\na,7\na,8\n", items_csv="item,title\n8,Eight\n"))
+    data = read(folder_of(tmp_path, ratings_csv="user,item\na,9\na,7\na,8\n", items_csv="item,title\n8,Eight\n"))
     assert data.items["id"].tolist() == ["8", "7", "9"]
     assert data.items["title"].tolist() == ["Eight", "", ""]
     assert data.interactions["item"].tolist() == [2, 1, 0]
@@ -147,7 +152,7 @@ def test_items_without_a_row_are_kept(tmp_path):
 
 
 def test_repeated_items_keep_their_first_row(tmp_path):
-    data = tables.read(folder_of(tmp_path, r_csv="user,item\na,1\n", items_csv="id,title\n1,One\n1,Uno\n2,Two\n"))
+    data = read(folder_of(tmp_path, r_csv="user,item\na,1\n", items_csv="id,title\n1,One\n1,Uno\n2,Two\n"))
     assert data.items["title"].tolist() == ["One", "Two"]
     assert "items.csv: rows that repeat an item: 1, such as 1" in notes_of(data)
 
@@ -155,7 +160,7 @@ def test_repeated_items_keep_their_first_row(tmp_path):
 @pytest.mark.parametrize(("factor", "said"), [(1, ""), (1000, "milliseconds"), (1_000_000, "microseconds")])
 def test_times_become_seconds(tmp_path, factor, said):
     text = f"user,item,time\na,x,{1_700_000_000 * factor}\na,y,{1_700_000_001 * factor}\n"
-    data = tables.read(folder_of(tmp_path, i_csv=text))
+    data = read(folder_of(tmp_path, i_csv=text))
     assert data.interactions["time"].tolist() == [1_700_000_000, 1_700_000_001]
     assert said in notes_of(data)
 
@@ -166,7 +171,7 @@ def test_half_a_million_cells_take_seconds(tmp_path):
     frame = pd.DataFrame({"user": rng.integers(20_000, size=n), "item": rng.integers(5000, size=n), "rating": 1})
     frame.assign(timestamp=rng.integers(10**9, size=n), review="fine").to_csv(tmp_path / "i.csv", index=False)
     start = time.monotonic()
-    data = tables.read(tmp_path)
+    data = read(tmp_path)
     assert time.monotonic() - start < 10
     assert len(data.interactions) == len(frame.drop_duplicates(["user", "item"]))
 
@@ -189,7 +194,7 @@ def test_any_ids_and_texts_come_back(tmp_path_factory, pairs, text, kind):
             frame.to_csv(folder / f"{name}.csv", index=False, quoting=1, lineterminator="\n")
         else:
             frame.to_parquet(folder / f"{name}.parquet")
-    data = tables.read(folder)
+    data = read(folder)
     back = zip(data.users["id"].iloc[data.interactions["user"]], data.items["id"].iloc[data.interactions["item"]])
     assert set(back) == pairs
     assert data.items["id"].tolist() == names
@@ -199,7 +204,7 @@ def test_any_ids_and_texts_come_back(tmp_path_factory, pairs, text, kind):
 
 def refused(folder: Path, match: str, columns=None) -> None:
     with pytest.raises(InputError, match=match):
-        tables.read(folder, columns)
+        read(folder, columns)
 
 
 def test_the_folder_and_its_files_must_be_there(tmp_path):
@@ -216,9 +221,9 @@ def test_a_folder_without_interactions_says_what_it_saw(tmp_path):
 def test_several_candidates_ask_which(tmp_path):
     folder_of(tmp_path, a_csv="user,item\na,b\n", b_csv="user,item\na,c\n")
     refused(tmp_path, r'several tables that could hold the interactions: a\.csv, b\.csv.*"interactions": "a\.csv"')
-    assert tables.read(tmp_path, {"interactions": "b.csv"}).items["id"].tolist() == ["c"]
+    assert read(tmp_path, {"interactions": "b.csv"}).items["id"].tolist() == ["c"]
     folder_of(tmp_path, ratings_csv="user,item\na,d\n")
-    assert tables.read(tmp_path).items["id"].tolist() == ["d"]
+    assert read(tmp_path).items["id"].tolist() == ["d"]
 
 
 def test_columns_that_are_not_there(tmp_path):
@@ -264,18 +269,18 @@ def test_an_item_table_needs_ids(tmp_path):
 
 
 def test_gzipped_tables_are_read(tmp_path):
-    plain = tables.read(folder_of(tmp_path / "a", ratings_csv=RATINGS, items_csv=ITEMS), name="x")
+    plain = read(folder_of(tmp_path / "a", ratings_csv=RATINGS, items_csv=ITEMS), name="x")
     for name in ("ratings.csv.gz", "items.tsv.gz"):
         mark = "\t" if "tsv" in name else ","
         content = pd.read_csv(tmp_path / "a" / f"{name.split('.')[0]}.csv", dtype=str, keep_default_na=False)
         (tmp_path / "b").mkdir(exist_ok=True)
         (tmp_path / "b" / name).write_bytes(gzip.compress(content.to_csv(index=False, sep=mark).encode()))
-    packed = tables.read(tmp_path / "b", name="x")
+    packed = read(tmp_path / "b", name="x")
     assert packed.key == plain.key
 
 
 def test_ids_that_differ_in_case_are_noted(tmp_path):
-    data = tables.read(folder_of(tmp_path, i_csv="user,item\nann,B1\nAnn,b1\nbob,B2\n"))
+    data = read(folder_of(tmp_path, i_csv="user,item\nann,B1\nAnn,b1\nbob,B2\n"))
     assert data.n_users == 3
     assert "users that differ from another in upper and lower case alone: 1, such as Ann and ann; kept" in notes_of(
         data
@@ -288,7 +293,7 @@ def test_ids_of_another_catalogue_are_refused_unless_asked_for(tmp_path):
     refused(
         folder, r"No id of items in .*ratings\.csv is in .*items\.csv\. .*such as 7\.0, 8\.0; .*such as 7, 8\..*keep"
     )
-    data = tables.read(folder, unmatched="keep")
+    data = read(folder, unmatched="keep")
     assert data.items["title"].tolist() == ["Seven", "Eight", "", ""]
     assert "Warning: Items with interactions but no row of their own: 2 of 2, with 100.0%" in notes_of(data)
 
@@ -296,10 +301,10 @@ def test_ids_of_another_catalogue_are_refused_unless_asked_for(tmp_path):
 @pytest.mark.parametrize("kind", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_tables_in_utf_16_are_read(tmp_path, kind):
     mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(kind, b"")
-    plain = tables.read(folder_of(tmp_path / "a", ratings_csv=RATINGS, items_csv=ITEMS + "31,Été \U0001f600,,,,\n"))
+    plain = read(folder_of(tmp_path / "a", ratings_csv=RATINGS, items_csv=ITEMS + "31,Été \U0001f600,,,,\n"))
     files = {path.name.replace(".", "_"): path.read_text() for path in (tmp_path / "a").iterdir()}
     wide = {name: mark + text.encode(kind) for name, text in files.items()}
-    data = tables.read(folder_of(tmp_path / "b", **wide), name="a")
+    data = read(folder_of(tmp_path / "b", **wide), name="a")
     assert data.key == plain.key
     assert data.items["title"].iloc[-1] == "Été \U0001f600"
 
@@ -307,12 +312,12 @@ def test_tables_in_utf_16_are_read(tmp_path, kind):
 def test_a_table_of_items_without_ids_is_no_silence(tmp_path):
     folder = folder_of(tmp_path, ratings_csv="user,item\na,7\n", items_csv="thing,title\n7,Seven\n")
     refused(folder, r"items\.csv has no column with the items' ids; it has thing, title")
-    assert tables.read(folder, {"items": ""}).n_items == 1
+    assert read(folder, {"items": ""}).n_items == 1
 
 
 def test_users_that_the_table_of_users_does_not_have_are_told(tmp_path):
     folder = folder_of(tmp_path, ratings_csv="user,item\na,7\nb,7\n", users_csv="user_id,city\nA1,Rome\nB1,Oslo\n")
     refused(folder, r"No id of users in .*ratings\.csv is in .*users\.csv\. .*such as a, b; .*such as A1, B1\.")
-    assert tables.read(folder, {"users": ""}).n_users == 2
+    assert read(folder, {"users": ""}).n_users == 2
     folder_of(tmp_path, users_csv="user_id,city\na,Rome\nB1,Oslo\n")
-    assert "Warning: Users with interactions but no row of their own: 1 of 2" in notes_of(tables.read(folder))
+    assert "Warning: Users with interactions but no row of their own: 1 of 2" in notes_of(read(folder))
