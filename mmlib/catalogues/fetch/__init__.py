@@ -1,5 +1,5 @@
 """Public catalogues and their pictures, brought to this machine when asked for."""
 
-from .catalogue import fetch, is_there, place
+from .public import fetch, is_there, place
 
 __all__ = ["fetch", "is_there", "place"]

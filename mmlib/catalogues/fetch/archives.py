@@ -12,6 +12,7 @@ from ...core.errors import InputError
 from ...core.files import whole
 from ...core.progress import progress
 
+SPARE = 64_000_000  # bytes that are left free on the disk
 MOST = 16 << 30  # bytes that one archive may unpack to; the largest public one here has about 1 GB
 
 
@@ -32,7 +33,8 @@ def unpack(archive: str | Path, folder: str | Path, *, most: int = MOST) -> Path
     try:
         with zipfile.ZipFile(archive) as packed:
             members = _members(packed, archive, most)
-            _check_room(archive, folder, sum(info.file_size for info, _ in members))
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            check_room(folder.parent, sum(info.file_size for info, _ in members), f"{archive}, unpacked,")
             with whole(folder) as partial:
                 for info, path in members:
                     place = partial.joinpath(*path.parts)
@@ -93,10 +95,11 @@ def _inside(info: zipfile.ZipInfo, archive: Path) -> PurePosixPath:
     return path
 
 
-def _check_room(archive: Path, folder: Path, size: int) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder.parent).free
-    if size + (64 << 20) > free:
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """Refuse what would fill the disk of a folder, down to ``SPARE`` bytes."""
+    free = shutil.disk_usage(folder).free
+    if needed + SPARE > free:
         raise InputError(
-            f"{archive} unpacks to {size / 1e6:,.0f} MB, but {folder.parent} has {free / 1e6:,.0f} MB free. Make room."
+            f"{what} needs {needed / 1e6:,.0f} MB more, but {folder} has {free / 1e6:,.0f} MB free. Make room, or "
+            "choose another folder; what is there is kept."
         )

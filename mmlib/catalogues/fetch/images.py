@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+from PIL import Image
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
@@ -46,14 +47,6 @@ class Limits:
     bytes: int = 20 << 20
     pixels: int = 50_000_000
     seconds: float = 120.0
-
-
-@dataclass(frozen=True)
-class _Image:
-    body: bytes
-    suffix: str
-    width: int
-    height: int
 
 
 def urls_of(data: Dataset) -> dict[str, str]:
@@ -116,11 +109,11 @@ def fetch_images(
         ask = partial(_asked, session, limits, patience)
         answers = politely(sharing, ask, workers=workers, per_host=per_host, patience=patience)
         try:
-            with table, closing(session), closing(answers):
+            with closing(table), closing(session), closing(answers):
                 for url, answer in progress(answers, "Images", total=len(sharing), unit="images"):
                     for name in sharing[url]:
-                        table.settle(name, url, answer, names[name])
-                    table.write(spare=True)
+                        table.settle(name, answer, names[name])
+                    table.write()
         except OSError as error:
             raise InputError(f"{folder} cannot be written to: {error.strerror or error}.") from None
     return table.frame(urls)
@@ -163,12 +156,6 @@ class _Table:
         self.rows: dict[str, dict[Hashable, Any]] = {row["id"]: row for row in manifest(folder).to_dict("records")}
         self.written, self.cost = time.monotonic(), 0.0
 
-    def __enter__(self) -> "_Table":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.write()
-
     def settled(self, name: str, url: str, retry_dead: bool) -> bool:
         row = self.rows.get(name)
         if row is None or row["url"] != url or row["status"] not in FINAL:
@@ -181,50 +168,46 @@ class _Table:
     def reopen(self, name: str, url: str) -> None:
         """Make one item's image one that is still to come; the file that is there stays until then."""
         file = self.rows.get(name, {}).get("file", "")
-        row: dict[Hashable, Any] = {
-            "id": name,
-            "url": url,
-            "status": "waiting",
-            "reason": "",
-            "file": file,
-            "sha256": "",
-            "date": now(),
-        }
-        self.rows[name] = dict(row) | dict.fromkeys(NUMBERS, 0)
+        row: dict[Hashable, Any] = dict.fromkeys(COLUMNS, "") | dict.fromkeys(NUMBERS, 0)
+        self.rows[name] = row | {"id": name, "url": url, "status": "waiting", "file": file, "date": now()}
 
-    def settle(self, name: str, url: str, answer: "_Image | Trouble", stem: str) -> None:
+    def settle(self, name: str, answer: "tuple[bytes, Image.Image] | Trouble", stem: str) -> None:
         """Note the outcome for one item, and keep its image in place of the one before."""
         row = self.rows[name]
         if row["file"]:
             (self.folder / "images" / Path(row["file"]).name).unlink(missing_ok=True)
         row |= {"file": "", "date": now()}
         if isinstance(answer, Trouble):
-            row |= {"status": answer.status, "reason": answer.reason}
+            row |= {"status": answer.status, "reason": str(answer)}
             return
-        file = f"images/{stem}.{answer.suffix}"
+        body, image = answer
+        file = f"images/{stem}.{SUFFIX[str(image.format)]}"
         with whole(self.folder / file) as half:
-            half.write_bytes(answer.body)
-        row |= {"status": "ok", "file": file, "sha256": hashlib.sha256(answer.body).hexdigest()}
-        row |= {"bytes": len(answer.body), "width": answer.width, "height": answer.height}
+            half.write_bytes(body)
+        row |= {"status": "ok", "file": file, "sha256": hashlib.sha256(body).hexdigest()}
+        row |= {"bytes": len(body), "width": image.width, "height": image.height}
 
     def frame(self, names: Iterable[str]) -> pd.DataFrame:
         return pd.DataFrame([self.rows[name] for name in names], columns=list(COLUMNS))
 
-    def write(self, *, spare: bool = False) -> None:
-        """Write the table; ``spare``: only every so often, and spend at most a twentieth of the time on it."""
+    def close(self) -> None:
+        """Write the table."""
         start = time.monotonic()
-        if not spare or start - self.written >= max(self.every, 20 * self.cost):
-            with whole(self.folder / TABLE) as half:
-                self.frame(self.rows).to_csv(half, index=False)
-            self.written = time.monotonic()
-            self.cost = self.written - start
+        with whole(self.folder / TABLE) as half:
+            self.frame(self.rows).to_csv(half, index=False)
+        self.written = time.monotonic()
+        self.cost = self.written - start
+
+    def write(self) -> None:
+        """Write the table now and then, and spend at most a twentieth of the time on it."""
+        if time.monotonic() - self.written >= max(self.every, 20 * self.cost):
+            self.close()
 
 
-def _asked(session: "Session", limits: Limits, patience: Patience, url: str) -> _Image:
+def _asked(session: "Session", limits: Limits, patience: Patience, url: str) -> tuple[bytes, Image.Image]:
     with web.opened(session, url, patience) as response:
-        length = response.headers.get("Content-Length", "")
-        if length.isdecimal() and int(length) > limits.bytes:
-            raise Trouble("too large", f"{int(length):,} bytes, more than {limits.bytes:,}")
+        if (length := web.length_of(response) or 0) > limits.bytes:
+            raise Trouble("too large", f"{length:,} bytes, more than {limits.bytes:,}")
         body = bytearray()
         for block in web.blocks(response, seconds=limits.seconds, decode=True):
             body += block
@@ -233,12 +216,12 @@ def _asked(session: "Session", limits: Limits, patience: Patience, url: str) -> 
         return _decoded(bytes(body), web.kind_of(response), limits)
 
 
-def _decoded(body: bytes, kind: str, limits: Limits) -> _Image:
-    """The image, if it is one and whole; its size is judged by its header, before anything is decoded."""
+def _decoded(body: bytes, kind: str, limits: Limits) -> tuple[bytes, Image.Image]:
+    """The bytes and the image, if it is one and whole; its size is judged by its header, before anything is decoded."""
     try:
         with opened(body, pixels=limits.pixels, formats=tuple(SUFFIX)) as image:
             image.load()
-            return _Image(body, SUFFIX[str(image.format)], image.width, image.height)
+            return body, image
     except TooLarge as error:
         raise Trouble("too large", str(error)) from None
     except Unreadable as error:

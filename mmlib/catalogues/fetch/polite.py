@@ -114,7 +114,7 @@ def _settled(
         else:
             heapq.heappush(host.jobs, (later, place, attempts + 1, url))
         if host.failures >= give_up:
-            said = f"the host failed {host.failures} times in a row, last: {trouble.reason}"
+            said = f"the host failed {host.failures} times in a row, last: {trouble}"
             for *_, left in sorted(host.jobs, key=lambda job: job[1]):
                 yield left, Trouble(trouble.status, said, passing=True)
             host.jobs.clear()

@@ -62,7 +62,7 @@ class Trouble(Exception):
 
     def __init__(self, status: str, reason: str, *, passing: bool = False, wait: float | None = None):
         super().__init__(reason)
-        self.status, self.reason, self.passing, self.wait = status, reason, passing, wait
+        self.status, self.passing, self.wait = status, passing, wait
 
 
 def session(patience: Patience, connections: int = 8) -> "Session":
@@ -168,6 +168,12 @@ def is_page(start: bytes, kind: str) -> bool:
 def kind_of(response: "Response") -> str:
     """The stated kind of a body, such as ``"image/png"``; ``""`` when there is none."""
     return response.headers.get("Content-Type", "").split(";")[0].strip().lower()
+
+
+def length_of(response: "Response") -> int | None:
+    """The stated bytes of a body, where they are."""
+    said = response.headers.get("Content-Length", "")
+    return int(said) if said.isdecimal() else None
 
 
 def _is_public(address: str) -> bool:

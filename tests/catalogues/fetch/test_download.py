@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import shutil
 import socket
 import threading
 import time
@@ -11,8 +12,8 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
+from mmlib.catalogues.fetch import archives, web
 from mmlib.catalogues.fetch import download as module
-from mmlib.catalogues.fetch import web
 from mmlib.catalogues.fetch.download import download
 from mmlib.catalogues.fetch.web import Patience
 from mmlib.core.errors import InputError
@@ -382,7 +383,7 @@ def test_a_disk_too_small_is_found_before_the_body(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answers["/a.bin"] = at.file(DATA)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: type("Usage", (), {"free": 1_000_000})())
     with pytest.raises(InputError, match=r"needs 0 MB more, but .* has 1 MB free"):
         download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
 
@@ -394,15 +395,15 @@ def test_free_space_is_watched_while_the_file_grows(
     """Another program fills the disk meanwhile; what came is kept and continued."""
     monkeypatch.setattr(module, "EVERY", 100_000)
     server.answers["/a.bin"] = at.file(DATA, length=length)
-    free = iter([10**12, 10**12, module.SPARE - 1])
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=next(free)))
+    free = iter([10**12, 10**12, archives.SPARE - 1])
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=next(free)))
     with pytest.raises(
         InputError, match=r"has 64 MB free\. Make room, or choose another folder; what is there is kept"
     ):
         download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
     came = (tmp_path / ".a.bin.partial").stat().st_size
     assert 200_000 <= came < len(DATA)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**12))
     download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
     assert (tmp_path / "a.bin").read_bytes() == DATA
     assert server.asked[-1] == ("/a.bin", f"bytes={came}-")
@@ -426,14 +427,14 @@ def test_a_disk_that_fills_up_is_an_input_error(
         raise OSError(28, "No space left on device")
         yield
 
-    monkeypatch.setattr(module, "_written", full)
+    monkeypatch.setattr(module._Half, "write", full)
     with pytest.raises(InputError, match="No space left"):
         download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=QUICK)
 
 
 def test_a_folder_that_is_a_file_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "here").write_text("")
-    with pytest.raises(InputError, match="cannot be written to"):
+    with pytest.raises(InputError, match="cannot be written"):
         download("http://127.0.0.1/a", tmp_path / "here" / "a.bin", patience=QUICK)
 
 
