@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import re
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .core.errors import InputError
-from .workbook.paths import notebooks, short
+from .workbook.paths import finished, notebooks, short, swept
 
 EXAMPLES = """\
 examples:
@@ -24,53 +25,41 @@ examples:
   mmlib audit my-shop/ --html audit.html               leaks, copies, placeholders: what bends results
   mmlib params                                         all parameters of the pages; with a name, that one
 """
-_WRITE = "Free some space or open it to writing, or name another place for results with MMLIB_OUTPUTS."
+_WRITE = "Free some space or open it to writing, or name another place with MMLIB_OUTPUTS (results) or MMLIB_DATA."
+_FILE = "A file stands where a folder should; move it, or name another place."
 _REMEDIES = {  # of what the system refuses; other errors of the system are errors of mmlib
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO), _WRITE),
     **dict.fromkeys((errno.EACCES, errno.EPERM), "Open it to this user, or name another."),
-    **dict.fromkeys(
-        (errno.ENOTDIR, errno.EEXIST), "A file stands where a folder should; move it, or name another place."
-    ),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _FILE),
     errno.EISDIR: "A folder stands where a file should; name a file.",
     errno.ENAMETOOLONG: "Give a shorter name.",
     errno.ELOOP: "The link leads back to itself; name the file.",
 }
 _EXTRAS = {  # whose packages may be missing
-    **dict.fromkeys(
-        ("jinja2", "jupytext", "nbconvert", "nbformat", "papermill", "plotly", "pydantic", "ruamel"), "workbook"
-    ),
-    **dict.fromkeys(("platformdirs", "requests", "urllib3"), "fetch"),
-    **dict.fromkeys(("open_clip", "torchvision"), "encoders"),
+    "workbook": "jinja2 jupytext nbconvert nbformat papermill plotly pydantic ruamel",
+    "fetch": "platformdirs requests urllib3",
+    "encoders": "open_clip torchvision",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 when a page or run failed, 2 for wrong input."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for place, word in enumerate(words):
+        if place > 1 and words[place - 2] == "-p" and re.match("-[^-]", word):
+            words[place] = f"\0{word}"  # argparse would take a value such as -inf for an option
+    options = _parser().parse_args(words)
     own = threading.current_thread() is threading.main_thread()  # elsewhere signals cannot be taken
     before = signal.signal(signal.SIGTERM, _terminated) if own else None
     try:
         return int(options.do(options) or 0)
-    except InputError as error:
-        print(f"mmlib: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # the reader, such as head, has gone
         sys.stderr.close()
         return 0
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package not in _EXTRAS:
+    except (InputError, ModuleNotFoundError, OSError, MemoryError) as error:
+        if not (said := _said(error)):
             raise
-        print(f"mmlib: {package} is not installed. Run: pip install 'mmlib[{_EXTRAS[package]}]'", file=sys.stderr)
-        return 2
-    except OSError as error:
-        if error.errno not in _REMEDIES:
-            raise
-        said = InputError(f"{error.filename or 'A file'}: {error.strerror}. {_REMEDIES[error.errno]}")
         print(f"mmlib: {said}", file=sys.stderr)
-        return 2
-    except MemoryError as error:
-        print(f"mmlib: memory ran out ({error}). Try a smaller catalogue, batch_size or dim.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as error:
         print("mmlib: stopped; the same command goes on from what is done.", file=sys.stderr)
@@ -78,6 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def _said(error: Exception) -> str:
+    """What a user can do about an error; empty for one of mmlib's own."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").partition(".")[0]
+        extra = next((name for name, packages in _EXTRAS.items() if package in packages.split()), "")
+        return f"{package} is not installed. Run: pip install 'mmlib[{extra}]'" if extra else ""
+    if isinstance(error, MemoryError):
+        return f"memory ran out ({error}). Try a smaller catalogue, batch_size or dim."
+    if isinstance(error, OSError):
+        remedy = _REMEDIES.get(error.errno or 0)
+        return str(InputError(f"{error.filename or 'A file'}: {error.strerror}. {remedy}")) if remedy else ""
+    return str(error)
 
 
 class _Terminated(KeyboardInterrupt):
@@ -158,18 +161,17 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
     from .workbook.declaration import parse
     from .workbook.parameters import known_parameters
 
-    return parse(dict(options.set), known_parameters(notebooks())) if options.set else {}
+    given = {name: value.removeprefix("\0") for name, value in options.set}
+    return parse(given, known_parameters(notebooks())) if given else {}
 
 
 def _run(options: argparse.Namespace) -> int:
     from .workbook.kernel import PageError
     from .workbook.run import run
 
+    how = {"pages": options.pages, "force": options.force, "echo": options.verbose}
     try:
-        params = {} if options.params is None else options.params
-        done = run(
-            params, overrides=_overrides(options), pages=options.pages, force=options.force, echo=options.verbose
-        )
+        done = run(options.params or {}, overrides=_overrides(options), **how)
     except PageError as error:
         print(f"mmlib: {error}", file=sys.stderr)
         return 1
@@ -188,20 +190,19 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(each.command(one.base) for each in one.plans))
         return 0
-    from .workbook.run import finished
-    from .workbook.sweep import runs_of, slurm_script, sweep_plans
+    from .workbook.sweep import slurm_script, sweep_plans
 
     if options.slurm:
         print(slurm_script(one, options.params), end="")
         return 0
     folder = sweep_plans(one, options.jobs)
     print(f"index: {short(folder / 'index.html')}")
-    return int(not all(finished(each) for each in [*(each.folder for each in one.plans), *runs_of(folder)]))
+    made = [*(each.folder for each in one.plans), *(Path(run["folder"]) for run in swept(folder)["runs"])]
+    return int(not all(map(finished, made)))
 
 
 def _report(options: argparse.Namespace) -> int:
     from .workbook.report import write_run_report
-    from .workbook.run import finished
     from .workbook.sweep import collect
 
     if (options.folder / "sweep.json").exists():

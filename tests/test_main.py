@@ -75,6 +75,7 @@ def test_pair(workbook: Path, capsys: pytest.CaptureFixture[str]):
     [
         (["run", "-p", "sice", "3"], 'mmlib: There is no parameter "sice". Did you mean "size"'),
         (["run", "-p", "size", "x"], "mmlib: size must be int, not 'x'"),
+        (["run", "-p", "rate", "-inf"], "mmlib: rate must be float"),
         (["run", "none.yaml"], "mmlib: There is no file none.yaml."),
         (["run", "--pages", "07"], 'There is no page "07"'),
         (["sweep", "params/toy.yaml"], 'a sweep has no key "size"'),

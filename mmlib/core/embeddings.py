@@ -6,13 +6,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .errors import InputError
-from .files import digest, read_tensors, whole
+from .files import digest, read_tensors, write_tensors
 
 
 def check_vectors(name: str, values: Tensor, remedy: str) -> None:
@@ -72,9 +72,8 @@ class Embeddings:
 
     def save(self, folder: str | Path) -> None:
         """Write ``embeddings.safetensors``; ``about`` goes into its metadata."""
-        with whole(Path(folder) / "embeddings.safetensors") as partial:
-            tensors = {"users": self.users.detach().cpu().contiguous(), "items": self.items.detach().cpu().contiguous()}
-            save_file(tensors, partial, metadata={"about": json.dumps(self.about)})
+        tensors, about = {"users": self.users, "items": self.items}, {"about": json.dumps(self.about)}
+        write_tensors(Path(folder) / "embeddings.safetensors", tensors, about)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Embeddings":
@@ -93,10 +92,6 @@ class Embeddings:
         return f"Embeddings({len(self.users)} users, {len(self.items)} items, {self.dim}-d)"
 
     def _repr_html_(self) -> str:
-        norms = [f"{values.norm(dim=1).mean():.3f}" for values in (self.users, self.items)]
-        return (
-            f"<h4>Embeddings from {escape(str(self.about.get('model', 'unknown')))}</h4><table>"
-            f"<tr><th></th><th>vectors</th><th>width</th><th>mean length</th></tr>"
-            f"<tr><td>users</td><td>{len(self.users):,}</td><td>{self.dim}</td><td>{norms[0]}</td></tr>"
-            f"<tr><td>items</td><td>{len(self.items):,}</td><td>{self.dim}</td><td>{norms[1]}</td></tr></table>"
-        )
+        rows = [(f"{len(one):,}", self.dim, f"{one.norm(dim=1).mean():.3f}") for one in (self.users, self.items)]
+        table = pd.DataFrame(rows, ["users", "items"], ["vectors", "width", "mean length"]).to_html(border=0)
+        return f"<h4>Embeddings from {escape(str(self.about.get('model', 'unknown')))}</h4>{table}"

@@ -5,22 +5,22 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from .embeddings import check_vectors
 from .errors import InputError, one_of
-from .files import digest, read_json, read_tensors, whole, write_json
+from .files import digest, read_json, read_tensors, write_json, write_tensors
 
 
 @dataclass(frozen=True, repr=False)
 class Features:
-    """What encoders say of a catalogue's pictures and words.
+    """What encoders say of a catalogue's images and texts.
 
     Args:
         item: modality (``"text"``, ``"image"``, ``"fused"``) -> [n_items, d] float32.
-        present: modality -> [n_items] bool; ``False`` where the picture or text is missing or broken.
+        present: modality -> [n_items] bool; ``False`` where the image or text is missing or broken.
         reviews: [n_reviews, d] float32, one row a training review, or ``None`` when there are none.
         review_users: [n_reviews] int64, the review's writer.
         n_users: needed to average reviews by user.
@@ -63,7 +63,17 @@ class Features:
         """
         one_of("modality", modality, self.item)
         one_of("missing", missing, ("mean", "zero", "error"))
-        return _filled(self.item[modality], self.present[modality], missing, f"items without {modality}")
+        values, present = self.item[modality], self.present[modality]
+        if present.all():
+            return values
+        if missing == "error":
+            rows = (~present).nonzero().flatten()[:5].tolist()
+            raise InputError(
+                f"There are {int((~present).sum())} items without {modality} (rows {rows} ...); choose missing='mean' "
+                "or 'zero'."
+            )
+        fill = values[present].mean(0) if missing == "mean" and present.any() else torch.zeros_like(values[0])
+        return torch.where(present.unsqueeze(1), values, fill)
 
     @property
     def user(self) -> dict[str, Tensor]:
@@ -97,10 +107,8 @@ class Features:
 
     def save(self, folder: str | Path) -> None:
         """Write ``features.safetensors`` and ``features.json``, each whole or not at all."""
-        folder = Path(folder)
-        with whole(folder / "features.safetensors") as partial:
-            save_file({name: values.contiguous() for name, values in self._tensors().items()}, partial)
-        write_json(folder / "features.json", {"n_users": self.n_users, "about": self.about})
+        write_tensors(Path(folder) / "features.safetensors", self._tensors())
+        write_json(Path(folder) / "features.json", {"n_users": self.n_users, "about": self.about})
 
     @classmethod
     def load(cls, folder: str | Path) -> "Features":
@@ -114,43 +122,19 @@ class Features:
         return cls(item, present, tensors.get("reviews"), tensors.get("review_users"), **about)
 
     def summary(self) -> list[dict[str, Any]]:
-        """One row a modality: rows, width, how many are missing."""
-        rows = [
-            {
-                "modality": name,
-                "rows": len(values),
-                "width": values.shape[1],
-                "missing": int((~self.present[name]).sum()),
-            }
-            for name, values in self.item.items()
+        """One row a modality: rows, width, how many are missing (of reviews: users without)."""
+        tables = [(name, values, self.present[name]) for name, values in self.item.items()]
+        tables += [] if self.reviews is None else [("review", self.reviews, self.user_present["review"])]
+        return [
+            {"modality": name, "rows": len(values), "width": values.shape[1], "missing": int((~present).sum())}
+            for name, values, present in tables
         ]
-        if self.reviews is not None:
-            silent = int((~self.user_present["review"]).sum())
-            rows.append(
-                {"modality": "review", "rows": len(self.reviews), "width": self.reviews.shape[1], "missing": silent}
-            )
-        return rows
 
     def __repr__(self) -> str:
         shapes = ", ".join(f"{row['modality']} {row['rows']} x {row['width']}" for row in self.summary())
         return f"Features({shapes}; from {self.about.get('encoder', 'unknown')})"
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>modality</th><th>vectors</th><th>width</th><th>missing (reviews: users without)</th></tr>"
-        rows = "".join(
-            f"<tr><td>{escape(row['modality'])}</td><td>{row['rows']:,}</td><td>{row['width']}</td><td>{row['missing']:,}</td></tr>"
-            for row in self.summary()
-        )
-        return f"<h4>Features from {escape(str(self.about.get('encoder', 'unknown')))}</h4><table>{head}{rows}</table>"
-
-
-def _filled(values: Tensor, present: Tensor, missing: str, what: str) -> Tensor:
-    if present.all():
-        return values
-    if missing == "error":
-        rows = (~present).nonzero().flatten()[:5].tolist()
-        raise InputError(
-            f"There are {int((~present).sum())} {what} (rows {rows} ...); choose missing='mean' or 'zero'."
-        )
-    fill = values[present].mean(0) if missing == "mean" and present.any() else torch.zeros_like(values[0])
-    return torch.where(present.unsqueeze(1), values, fill)
+        names = {"rows": "vectors", "missing": "missing (reviews: users without)"}
+        table = pd.DataFrame(self.summary()).rename(columns=names).to_html(index=False, border=0)
+        return f"<h4>Features from {escape(str(self.about.get('encoder', 'unknown')))}</h4>{table}"

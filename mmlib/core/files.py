@@ -7,7 +7,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -68,11 +68,11 @@ def writable(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # PyTorch and safetensors have types of their own
         code, text, named = getattr(error, "errno", None), str(error), getattr(error, "filename", None)
-        elsewhere = "or send results to another disk with the variable MMLIB_OUTPUTS"
+        elsewhere = "or name another place: MMLIB_OUTPUTS is that of results, MMLIB_DATA that of downloads"
         if named and not (str(named).startswith(str(path.parent)) or path.is_relative_to(str(named))):
             raise
         if code in _FULL or any(said in text for said in (*map(os.strerror, _FULL), _SHORT)):
-            remedy = f"the disk is full. Free some space, {elsewhere}; the same command goes on from what is done."
+            remedy = f"the disk is full. Free some space, {elsewhere}. The same command goes on from what is done."
         elif code in _CLOSED or any(os.strerror(one) in text for one in _CLOSED):
             remedy = f"{os.strerror(code or errno.EACCES)}. Open {path.parent} to writing, {elsewhere}."
         elif code in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
@@ -175,6 +175,15 @@ def read_tensors(path: str | Path) -> "dict[str, Tensor]":
         raise InputError(f"There is no file {path}.") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is damaged: {error}. Delete it and make it again.") from None
+
+
+def write_tensors(path: str | Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all, with ``about`` as its metadata. No two may share memory."""
+    from safetensors.torch import save_file
+
+    plain = {name: values.detach().cpu().contiguous() for name, values in tensors.items()}
+    with whole(path) as partial:
+        save_file(plain, partial, None if about is None else dict(about))
 
 
 def digest(*parts: Any) -> str:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from ..kernels import co_occurrence
 from ..kernels import neighbours as by_cosine
 from .dataset import Dataset
 from .errors import InputError, one_of
-from .files import digest, read_tensors, whole
+from .files import digest, read_tensors, write_tensors
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,8 +51,7 @@ class NeighbourLists:
     def save(self, folder: str | Path) -> None:
         """Write ``neighbours.safetensors``, whole or not at all."""
         parts = {"row": self.row, "col": self.col, "likeness": self.likeness, "n": torch.tensor(self.n)}
-        with whole(Path(folder) / "neighbours.safetensors") as partial:
-            save_file({name: part.cpu().contiguous() for name, part in parts.items()}, partial)
+        write_tensors(Path(folder) / "neighbours.safetensors", parts)
 
     @classmethod
     def load(cls, folder: str | Path) -> "NeighbourLists":

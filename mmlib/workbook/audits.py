@@ -20,39 +20,35 @@ def audited(
 ) -> Audit:
     """What ``audit.audit`` finds, from the cache where it was found before."""
 
-    def made(inputs: dict[str, Any], **options: Any) -> Audit:
+    def found(inputs: dict[str, Any], **options: Any) -> Audit:
         def build(folder: Path) -> None:
             write_json(folder / "audit.json", auditing.audit(data, **options).to_json())
 
-        def back(folder: Path) -> Audit:
-            return Audit.from_json(read_json(folder / "audit.json"))
+        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, _read, code=[auditing.audit])
 
-        return cached("audit", {"data": data.key, "name": data.name} | inputs, build, back, code=[auditing.audit])
-
-    found = made({}, only=[name for name in auditing.CHECKS if name not in auditing.OF_GIVEN])
+    of_data = found({}, only=[name for name in auditing.CHECKS if name not in auditing.OF_GIVEN])
     if features is None and not len(graphs) and not context:
-        return found
+        return of_data
     named = graphs.items() if isinstance(graphs, Mapping) else enumerate(graphs)
-    keys = [(str(name), _graph_key(one)) for name, one in named]
-    given = {"features": features and features.key, "graphs": keys, "context": context}
+    keys = [(str(name), digest(one.key, one.about)) for name, one in named]
+    inputs = {"features": features and features.key, "graphs": keys, "context": context}
     options = {"features": features, "graphs": graphs, "context": context}
-    return found.joined(made(given, only=auditing.OF_GIVEN, **options))
+    return of_data.joined(found(inputs, only=auditing.OF_GIVEN, **options))
 
 
 def gathered(found: Audit, data: Dataset, folder: Path) -> Audit:
     """The audit joined with what the run's folder holds of the same split, and kept there for the report."""
     from ..show.audit import audit_html
 
-    path = folder / "audit.json"
-    if path.exists():
-        before = Audit.from_json(read_json(path))
+    if (folder / "audit.json").exists():
+        before = _read(folder)
         same = (before.dataset, before.passport) == (found.dataset, found.passport)
         found = before.joined(found) if same else found
-    with whole(path.with_suffix(".html")) as partial:
+    with whole(folder / "audit.html") as partial:
         partial.write_text(audit_html(found, data), encoding="utf-8")
-    write_json(path, found.to_json())
+    write_json(folder / "audit.json", found.to_json())
     return found
 
 
-def _graph_key(graph: Any) -> str:
-    return digest(*(part.cpu().numpy() for part in (graph.row, graph.col, graph.weight)), graph.about)
+def _read(folder: Path) -> Audit:
+    return Audit.from_json(read_json(folder / "audit.json"))

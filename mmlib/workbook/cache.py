@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .. import __version__
 from ..core.errors import InputError
 from ..core.files import content, digest, read_json, to_disk, write_json
 from ..core.lock import alone
-from .environment import mmlib_version
 from .fingerprint import fingerprint
 from .paths import outputs
 
@@ -88,7 +88,7 @@ def _build(entry: Path, about: dict[str, Any], build: Callable[[Path], Any]) -> 
     seconds = round(time.monotonic() - start, 3)
     paths = [path for path in sorted(work.rglob("*")) if path.is_file() and path != work / "manifest.json"]
     files = {path.relative_to(work).as_posix(): content(path) for path in paths}
-    made = {"seconds": seconds, "created": datetime.now(UTC).isoformat(timespec="seconds"), "mmlib": mmlib_version()}
+    made = {"seconds": seconds, "created": datetime.now(UTC).isoformat(timespec="seconds"), "mmlib": __version__}
     write_json(work / "manifest.json", about | made | {"files": files})
     shutil.rmtree(entry, ignore_errors=True)  # a damaged one
     work.replace(entry)

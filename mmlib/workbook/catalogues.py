@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from .. import splits
-from ..catalogues import bring, place
+from ..catalogues import bring
 from ..core.dataset import Dataset
 from ..core.errors import InputError
 from ..core.files import whole, write_json
 from .paths import short
+from .read import OPTIONS
 
-KNOWN = ("split", "split_seed", "columns", "reader", "clean", "shop")  # the pages' parameters that say what to load
+KNOWN = ("split", "split_seed", *OPTIONS)  # the pages' parameters that say what to load
 
 
 def summary(dataset: str, values: Mapping[str, Any]) -> None:
@@ -90,12 +91,7 @@ def _loaded(dataset: str, values: Mapping[str, Any], *, split: bool) -> Dataset:
     for name in values:
         if name not in KNOWN:
             raise InputError(f"-p {name}: what is loaded is said by {', '.join(KNOWN)}.")
-    named = str(values.get("split", "8:1:1"))
+    named, seed = str(values.get("split", "8:1:1")), int(values.get("split_seed", 0))
     splits.check(named)
-    options = {name: values[name] for name in ("columns", "reader", "clean", "shop") if name in values}
-    if dataset != "toy":
-        place(dataset)  # says what to do if it is not there
-    data = bring(dataset, **options)
-    if split and data.split is None:
-        data = splits.by_name(data, named, int(values.get("split_seed", 0)))
-    return data
+    data = bring(dataset, **{name: values[name] for name in OPTIONS if name in values})
+    return splits.by_name(data, named, seed) if split and data.split is None else data

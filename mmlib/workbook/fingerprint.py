@@ -12,7 +12,6 @@ import importlib.util
 import sys
 import sysconfig
 import types
-import typing
 from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any
 
@@ -20,18 +19,10 @@ import numpy as np
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl")
-_REPEATED = "__dataclass_fields__"  # whose defaults are in __init__
-_SLOTS = (types.GetSetDescriptorType, types.MemberDescriptorType)
-_METHODS = (types.MethodType, classmethod, staticmethod, property, functools.cached_property, functools.partial)
-_UNDER = ("__func__", "__self__", "fget", "fset", "func", "args", "keywords")  # what those are made of
-_BUILT_IN = (
-    types.BuiltinFunctionType,
-    types.MethodDescriptorType,
-    types.ClassMethodDescriptorType,
-    types.WrapperDescriptorType,
-    types.MethodWrapperType,
-    np.ufunc,
-)
+_NOT_CODE += ("__dataclass_fields__",)  # whose defaults are in __init__
+_IN_C = (types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType)
+_AROUND = (classmethod, staticmethod, property, functools.cached_property)  # functions that pickle cannot take apart
+_INSIDE = ("__func__", "fget", "fset", "func")  # what those are made of
 
 
 class Unknown(Exception):
@@ -83,10 +74,10 @@ class _Walk:
                 self.waiting.append(value)
             wrapped = self.values([value.__wrapped__]) if hasattr(value, "__wrapped__") else []
             return [*_name(_home(value), value.__qualname__), *wrapped]
-        if isinstance(value, _METHODS):
-            return self.values(getattr(value, name) for name in _UNDER if hasattr(value, name))
-        if isinstance(value, _BUILT_IN):
-            return _name(getattr(value, "__module__", None) or "builtins", value.__name__)
+        if isinstance(value, _IN_C):
+            return _name(value.__objclass__.__module__, value.__qualname__)
+        if isinstance(value, _AROUND):
+            return self.values(getattr(value, name) for name in _INSIDE if hasattr(value, name))
         if callable(value) and hasattr(value, "__wrapped__"):  # functools.lru_cache
             return self.values([value.__wrapped__])
         if isinstance(value, np.ndarray) and value.dtype != object:
@@ -115,21 +106,17 @@ class _Walk:
             made = copyreg.dispatch_table.get(kind, lambda one: one.__reduce_ex__(4))(value)  # as pickle takes it apart
         except Exception:
             raise Unknown(f"{kind.__module__}.{kind.__qualname__}") from None
-        parts = (
-            [made] if isinstance(made, str) else [list(part) if isinstance(part, Iterator) else part for part in made]
-        )
+        made = [made] if isinstance(made, str) else made
+        parts = [list(part) if isinstance(part, Iterator) else part for part in made]
         return [*_name(kind.__module__, kind.__qualname__), *self.values(parts)]
 
     def class_(self, one: type) -> list[bytes]:
-        held = {name: value for name, value in vars(one).items() if name not in (*_NOT_CODE, _REPEATED)}
-        held = {name: value for name, value in held.items() if not isinstance(value, _SLOTS)}
-        return self.values([one.__bases__, _classes(held.pop("__annotations__", {})), held])
+        return self.values([one.__bases__, {name: value for name, value in vars(one).items() if name not in _NOT_CODE}])
 
     def function(self, one: types.FunctionType) -> list[bytes]:
         closure = [cell.cell_contents for cell in one.__closure__ or () if not _empty(cell)]
         named = {name: value for code in _codes(one.__code__) for name, value in _named(code, one.__globals__)}
-        notes = _classes(one.__annotations__)
-        return self.values([one.__code__, one.__defaults__, one.__kwdefaults__, closure, named, notes])
+        return self.values([one.__code__, one.__defaults__, one.__kwdefaults__, closure, named, one.__annotations__])
 
 
 def _named(code: types.CodeType, known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -179,15 +166,6 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             yield from _codes(inner)
-
-
-def _classes(notes: Any) -> list[type]:
-    """The classes in annotations."""
-    if isinstance(notes, Mapping):
-        return [one for note in notes.values() for one in _classes(note)]
-    if isinstance(notes, type) and not typing.get_args(notes):
-        return [notes]
-    return [one for note in typing.get_args(notes) for one in _classes(note)]
 
 
 def _home(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""``mm.fit``: training that is done once for the same model, data and options."""
+"""``mm.fit`` and the searches of models: what is done once for the same model, data and options."""
 
 import inspect
 from collections.abc import Mapping
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 
-from ..core.files import read_json, read_tensors, whole, write_json
+from ..core.files import digest, read_json, read_tensors, whole, write_json, write_tensors
+from ..core.neighbours import NeighbourLists
 from ..training import Fit
 from ..training import fit as train
 from ..training.loop import check_model
@@ -45,8 +45,8 @@ def fit(model: Any, **options: Any) -> Fit:
 
     def build(folder: Path) -> None:
         result = train(initial, checkpoint=folder / "checkpoint.pt", **options)
-        with whole(folder / "weights.safetensors") as partial:
-            save_file(_own(dict(result.model.state_dict())), partial)
+        own = {name: values.clone() for name, values in result.model.state_dict().items()}  # no memory is shared
+        write_tensors(folder / "weights.safetensors", own)
         with whole(folder / "history.parquet") as partial:
             result.history.to_parquet(partial)
         write_json(folder / "fit.json", {"best_epoch": result.best_epoch, "seconds": result.seconds})
@@ -78,6 +78,22 @@ def tensors(model: torch.nn.Module) -> list[np.ndarray]:
     return [values.detach().cpu().float().numpy() for _, values in named]
 
 
-def _own(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Tensors without shared storage, as safetensors wants them."""
-    return {name: values.detach().cpu().clone().contiguous() for name, values in state.items()}
+def cached_searches(made: Any, data: Any, features: Any, **options: Any) -> dict[str, dict[str, NeighbourLists]]:
+    """What the searches of a model find, as its argument ``neighbour_lists``; empty for a model without any.
+
+    They come from the cache where they were made before, by any run that read the same content.
+
+    Args:
+        made: the model's class; ``data``, ``features`` and ``options`` are what it will be given.
+    """
+    lists = {}
+    for name, search in made.searches(data, features, **options).items():
+        given = search.inputs.items()
+        inputs = {key: digest(one.cpu().numpy()) if isinstance(one, torch.Tensor) else one for key, one in given}
+        build = search.run
+
+        def save(folder: Path, build: Any = build) -> None:
+            build().save(folder)
+
+        lists[name] = cached(search.name, inputs, save, NeighbourLists.load, code=[build])
+    return {"neighbour_lists": lists} if lists else {}

@@ -5,9 +5,11 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from .. import recommenders
 from ..core.dataset import Dataset
@@ -15,16 +17,16 @@ from ..core.embeddings import Embeddings
 from ..core.errors import InputError, closest, one_of
 from ..core.features import Features
 from ..training import Recommender, arguments
+from .fit import cached_searches
 from .paths import project
-from .searches import cached_search
 
 RECOMMENDERS: dict[str, Any] = {name.lower(): getattr(recommenders, name) for name in recommenders.__all__}
 GIVEN = ("data", "features", "start", "negatives", "neighbour_lists")  # what a constructor takes beside options
 
 
-def model_class(name: str, beside: Path | None = None) -> Any:
-    """The recommender of a name; ``"module:Class"`` is imported from the project's folder, the parameter file's
-    (``beside``, or ``MMLIB_MODELS``), the current one, or Python's path.
+def model_class(name: str, models: Sequence[Path] = ()) -> Any:
+    """The recommender of a name; ``"module:Class"`` is imported from the project's folder, those of ``models`` and of
+    the variable ``MMLIB_MODELS``, the current one, or Python's path.
 
     Raises:
         InputError: for an unknown name, and where there is no such module or class, or it is no recommender.
@@ -34,26 +36,21 @@ def model_class(name: str, beside: Path | None = None) -> Any:
     module, _, wanted = name.partition(":")
     if not re.fullmatch(r"[^\W\d]\w*(\.[^\W\d]\w*)*", module) or not wanted.isidentifier():
         raise InputError(f'recommender = "{name}": write module:Class, such as my_models:Mine.')
-    folders = [project(), beside, os.environ.get("MMLIB_MODELS"), Path.cwd()]
-    for folder in dict.fromkeys(str(folder) for folder in folders if folder):
-        if folder not in sys.path:
-            sys.path.append(folder)
+    named = os.environ.get("MMLIB_MODELS", "").split(os.pathsep)
+    folders = [*dict.fromkeys(str(one) for one in (project(), *models, *named, Path.cwd()) if one)]
+    sys.path += [folder for folder in folders if folder not in sys.path]
     try:
         found = getattr(importlib.import_module(module), wanted, None)
-    except ImportError as error:
-        where = ", ".join(dict.fromkeys(str(folder) for folder in folders if folder))
-        if error.name == module.split(".")[0]:
-            raise InputError(
-                f'recommender = "{name}": there is no module {module} in {where} or on Python\'s path.'
-            ) from None
-        raise InputError(f'recommender = "{name}": {module} cannot be imported: {error}.') from error
     except Exception as error:
-        raise InputError(
-            f'recommender = "{name}": {module} cannot be imported: {type(error).__name__}: {error}'
-        ) from error
-    inside = vars(sys.modules[module])
-    classes = [key for key, one in inside.items() if inspect.isclass(one) and issubclass(one, Recommender)]
+        said = f"{module} cannot be imported: {type(error).__name__}: {error}"
+        if isinstance(error, ImportError):
+            said = f"{module} cannot be imported: {error}."
+            if error.name == module.split(".")[0]:
+                said = f"there is no module {module} in {', '.join(folders)} or on Python's path."
+        raise InputError(f'recommender = "{name}": {said}') from error
     if found is None:
+        inside = vars(sys.modules[module])
+        classes = [key for key, one in inside.items() if inspect.isclass(one) and issubclass(one, Recommender)]
         raise InputError(
             f'recommender = "{name}": {module} has no {wanted}.{closest(wanted, classes)} '
             f"Its recommenders: {', '.join(classes) or 'none'}."
@@ -82,16 +79,28 @@ def reads_content(name: str, options: Mapping[str, Any] | None = None) -> bool:
     return "modalities" in model_class(name).options()
 
 
-def check_options(name: str, options: Mapping[str, Any]) -> None:
+def check_options(name: str, given: Mapping[str, Any], *, kinds: bool = False) -> None:
     """That a recommender has these options.
 
+    Args:
+        kinds: also that the values are of the kinds that its annotations say.
+
     Raises:
-        InputError: with the closest name and all that it has.
+        InputError: for an unknown option, with the closest name and all that it has, and for a value of another kind.
     """
-    known = options_of(name, options)
-    for option in options:
+    known = options_of(name, given)
+    for option, value in given.items():
         if option not in known:
             raise InputError(f"{name} has no option {option!r}.{closest(option, known)} It has: {', '.join(known)}.")
+        kind = known[option].annotation
+        if kinds and kind is not inspect.Parameter.empty:
+            try:
+                TypeAdapter(kind, config=ConfigDict(strict=True)).validate_python(value)
+            except ValidationError:
+                kind = kind if isinstance(kind, str) else inspect.formatannotation(kind)
+                raise InputError(f"{option} of {name} must be {kind}, not {value!r}.") from None
+            except Exception:  # an annotation of somebody's own that says nothing about values
+                continue
 
 
 def recommender(
@@ -116,12 +125,8 @@ def recommender(
     check_options(name, options)
     if start is not None and not takes_start(name):
         raise InputError(f"{name} does not learn from vectors that it could start from; set start = 'random'.")
-    known = inspect.signature(made).parameters
-    given: dict[str, Any] = {"features": features} if "features" in known else {}
+    given: dict[str, Any] = {"features": features} if "features" in inspect.signature(made).parameters else {}
     given |= {"start": start} if start is not None else {}
     arguments.check_options(made, options)
     arguments.check_rows(data, features)
-    searches = made.searches(data, features, **options)
-    if searches:
-        given["neighbour_lists"] = {key: cached_search(one) for key, one in searches.items()}
-    return made(data, **given, **options)
+    return made(data, **given, **cached_searches(made, data, features, **options), **options)

@@ -1,4 +1,8 @@
-"""A page that is running: what it does first, ``mm.begin``, the steps that its parameters describe, and its record."""
+"""A page that is running: what it does first, ``mm.begin``, the steps that its parameters describe, and its record.
+
+The steps are those that a notebook would call by hand, ``mm.load``, ``mm.extract``, ``mm.fit`` ...; like them they
+import PyTorch only when they are used.
+"""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -6,24 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import mmlib as mm
+
 from ..core.errors import InputError
 from ..core.files import digest, read_json, write_json
 from .declaration import NOT_PARAMETERS, check
 from .environment import environment, one_line
 from .kernel import LeftOut
-from .parameters import PAGES, STUDY, in_cell, known_parameters
+from .parameters import PAGES, STUDY, in_cell, known_parameters, of_page
 from .paths import notebooks, outputs, project, short
+from .planned_run import check_together
 from .record import record
 
 if TYPE_CHECKING:
     from ..audit.report import Audit
-    from ..core.dataset import Dataset
-    from ..core.embeddings import Embeddings
-    from ..core.features import Features
     from ..encoders import Clip
-    from ..evaluation import Scores
-    from ..pretrainers import MMCPR
-    from ..training import Fit
 
 PAIRS = 20  # items with both image and text, the least that an encoder is tuned on
 ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
@@ -54,29 +55,25 @@ class Page:
             return self.parameters[name]
         return STUDY[name].default  # a page of somebody's own may read all
 
-    def catalogue(self) -> "Dataset":
+    def catalogue(self) -> "mm.Dataset":
         """The catalogue, read, cleaned and split; its audit goes into the run's report."""
-        from .read import load
-
         names = ("dataset", "split", "split_seed", "columns", "reader", "clean", "shop")
-        data = load(**{name: self.value(name) for name in names})
+        data = mm.load(**{name: self.value(name) for name in names})
         self.audit(data)
         return data
 
-    def encoder(self, data: "Dataset") -> "tuple[Clip, Fit | None]":
+    def encoder(self, data: "mm.Dataset") -> "tuple[Clip, mm.Fit | None]":
         """The encoder, and how its tuning on the catalogue's image-text pairs went (``None`` without tuning).
 
         Raises:
             LeftOut: where the catalogue has too little content for it.
         """
-        from .features import encoder
-
         if lacks := self._lacks(data):
             raise LeftOut(f"{self.name} is left out: {lacks}")
         epochs, lr = self.value("encoder_epochs"), self.value("encoder_lr")
-        return encoder(data, self.value("encoder"), epochs=epochs, lr=lr)
+        return mm.encoder(data, self.value("encoder"), epochs=epochs, lr=lr)
 
-    def features(self, data: "Dataset", *, if_needed: bool = False) -> "Features | None":
+    def features(self, data: "mm.Dataset", *, if_needed: bool = False) -> "mm.Features | None":
         """Vectors of all images, texts and training reviews.
 
         Args:
@@ -85,27 +82,22 @@ class Page:
         Raises:
             LeftOut: where the catalogue has too little content.
         """
-        from .features import extract
         from .named_models import reads_content
 
         read = reads_content(self.value("recommender"), self.value("model_options")) if if_needed else True
         if not read and self.starts_from(data) == "random":
             return None
-        return extract(data, self.encoder(data)[0])
+        return mm.extract(data, self.encoder(data)[0])
 
-    def mmcpr(self, data: "Dataset", features: "Features", **options: Any) -> "MMCPR":
+    def mmcpr(self, data: "mm.Dataset", features: "mm.Features", **options: Any) -> "mm.MMCPR":
         """MMCPR as the parameters describe it, from the seed's initial weights; train it with ``page.pretraining``."""
-        import torch
-
-        from ..pretrainers import MMCPR
-        from .searches import cached_search
+        from .fit import cached_searches
 
         names = ("dim", "modalities", "cima_weight", "contrast", "neighbours")
         given = {name: self.value(name) for name in names} | options
-        searches = MMCPR.searches(data, features, **given)
-        lists = {side: cached_search(one) for side, one in searches.items()}
-        torch.manual_seed(self.value("seed"))
-        return MMCPR(data, features, neighbour_lists=lists, **given)
+        lists: dict[str, Any] = cached_searches(mm.MMCPR, data, features, **given)
+        seed(self.value("seed"))
+        return mm.MMCPR(data, features, **lists, **given)
 
     @property
     def pretraining(self) -> dict[str, Any]:
@@ -114,7 +106,7 @@ class Page:
         made |= {name: self.value(name) for name in ("batch_size", "seed")}
         return made | {"keep": "last", "patience": None, "metric": f"recall@{max(self.value('k'))}"}
 
-    def starts_from(self, data: "Dataset") -> str:
+    def starts_from(self, data: "mm.Dataset") -> str:
         """The parameter ``start``, ``"auto"`` resolved: ``"mmcpr"`` where model and catalogue let it, else random."""
         from .named_models import takes_start
 
@@ -123,13 +115,8 @@ class Page:
             return str(asked)
         return "mmcpr" if takes_start(self.value("recommender")) and not self._lacks(data) else "random"
 
-    def start(self, data: "Dataset", features: "Features | None") -> "Embeddings | None":
+    def start(self, data: "mm.Dataset", features: "mm.Features | None") -> "mm.Embeddings | None":
         """What the recommender's ID vectors start from: ``None`` (random), the content's mean, or MMCPR's vectors."""
-        import torch
-
-        from ..pretrainers import content_mean
-        from .fit import fit
-
         named = self.starts_from(data)
         if named == "random":
             if (lacks := self._lacks(data)) and self.value("start") == "auto":
@@ -138,28 +125,26 @@ class Page:
         if features is None:
             raise InputError(f'start = "{named}" needs features: give those of page.features(...).')
         if named == "content":
-            torch.manual_seed(self.value("seed"))
-            return content_mean(data, features, dim=self.value("dim"))
+            seed(self.value("seed"))
+            return mm.content_mean(data, features, dim=self.value("dim"))
         options = {"cima_weight": ABLATIONS[named]} if named in ABLATIONS else {}
-        return fit(self.mmcpr(data, features, **options), **self.pretraining).embeddings
+        return mm.fit(self.mmcpr(data, features, **options), **self.pretraining).embeddings
 
     def recommender(
-        self, data: "Dataset", features: "Features | None" = None, *, start: "Embeddings | None" = None
+        self, data: "mm.Dataset", features: "mm.Features | None" = None, *, start: "mm.Embeddings | None" = None
     ) -> Any:
         """The recommender that the parameters describe, from the seed's initial weights.
 
         Parameters that were given and that this model does not have are said, here and in the report.
         """
-        import torch
-
-        from .named_models import options_of, recommender
+        from .named_models import options_of
 
         name, own = self.value("recommender"), self.value("model_options")
         given = {key: self.value(key) for key in SHARED if self.value(key) is not None}
         known = options_of(name, own)
-        torch.manual_seed(self.value("seed"))
+        seed(self.value("seed"))
         taken: dict[str, Any] = OPEN.get(name, {}) | {key: value for key, value in given.items() if key in known}
-        model = recommender(name, data, features, start=start, **(taken | own))
+        model = mm.recommender(name, data, features, start=start, **(taken | own))
         ignored = [key for key in SHARED if key not in known]
         ignored += [] if any(True for _ in model.parameters()) else TRAINING
         said = [f"{key} = {self.value(key)}" for key in ignored if self.value(key) != STUDY[key].default]
@@ -173,24 +158,22 @@ class Page:
         made = {name: self.value(name) for name in (*TRAINING, "seed")}
         return made | {"metric": f"recall@{max(self.value('k'))}", "candidates": self.parameters.get("ranked", "all")}
 
-    def scores(self, fit: Any, label: str = "", **options: Any) -> "Scores":
+    def scores(self, fit: Any, label: str = "", **options: Any) -> "mm.Scores":
         """The lists of a trained model, judged as the parameters say; ``options`` of ``mm.evaluate`` go before them.
 
         Args:
             label: by default the recommender and its start, such as ``"lightgcn from mmcpr"``.
         """
-        from ..evaluation import evaluate
-
         names = {"part": "part", "k": "k", "few": "few", "ranked": "candidates", "mask_valid": "mask_valid"}
         judged = {option: self.parameters[name] for name, option in names.items() if name in self.parameters}
         label = label or f"{self.value('recommender')} from {self.starts_from(fit.model.data)}"
-        return evaluate(fit, label=label, **(judged | options))
+        return mm.evaluate(fit, label=label, **(judged | options))
 
     def audit(
         self,
-        data: "Dataset",
+        data: "mm.Dataset",
         *,
-        features: "Features | None" = None,
+        features: "mm.Features | None" = None,
         graphs: Mapping[str, Any] | Sequence[Any] = (),
         context: int | None = None,
     ) -> "Audit":
@@ -204,7 +187,7 @@ class Page:
 
         return gathered(audited(data, features, graphs, context), data, self.folder)
 
-    def record(self, *scores: "Scores", **found: Any) -> None:
+    def record(self, *scores: "mm.Scores", **found: Any) -> None:
         """Keep what the page found, see ``record.record``; ``scores`` under their labels."""
         record(self.folder, self.name, {one.label: one for one in scores} | found)
 
@@ -215,7 +198,7 @@ class Page:
         print(text, flush=True)
         self.record(notes=[*before, *([] if text in before else [text])])
 
-    def _lacks(self, data: "Dataset") -> str:
+    def _lacks(self, data: "mm.Dataset") -> str:
         """What the catalogue lacks for the encoder, and what to do about it; empty where it has enough."""
         titles, texts, images = (data.items[name].astype(str).str.strip() != "" for name in ("title", "text", "image"))
         written, pairs = int((titles | texts).sum()), int(((titles | texts) & images).sum())
@@ -245,8 +228,6 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
         InputError: for unknown names (with the closest known one), wrong types, values out of range, and values that
             do not go together.
     """
-    from .combinations import check_together
-
     folder = notebooks()
     in_cell(folder / f"{page}.py")  # says where there is no such page
     known = known_parameters(folder)
@@ -255,8 +236,7 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
         given = {name: value for name, value in given.items() if name in known}
     given = check(given, known)
     parameters = {name: given.get(name, one.default) for name, one in known_parameters(folder, [page]).items()}
-    if page not in PAGES:
-        parameters |= {name: value for name, value in given.items() if name in STUDY}
+    parameters |= {name: value for name, value in given.items() if of_page(name, page)}
     check_together(parameters)
     named = os.environ.get("MMLIB_RUN")
     if parameters.get("threads") and not named:  # a run starts its kernel with them

@@ -173,6 +173,6 @@ def known_parameters(folder: str | Path, pages: Iterable[str] | None = None) -> 
     return known
 
 
-def reads(page: str, name: str, known: dict[str, Parameter]) -> bool:
-    """Whether a page reads a parameter; one that is not of the workbook may read all."""
-    return page not in PAGES or page in known[name].pages or name not in STUDY
+def of_page(name: str, page: str) -> bool:
+    """Whether a page reads a parameter of the study; one of somebody's own may read all."""
+    return name in STUDY and (page not in PAGES or page in STUDY[name].pages)

@@ -1,18 +1,18 @@
-"""Where pages are and where results go."""
+"""Where pages are, where results go, and what finished runs and sweeps there hold."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import InputError
+from ..core.files import content, digest, read_json, shaped
 
 
 def project() -> Path | None:
     """The folder above (or at) the current one that holds both ``notebooks/`` and ``pyproject.toml``, if any."""
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
-            return folder
-    return None
+    places = (here, *here.parents)
+    return next((one for one in places if (one / "notebooks").is_dir() and (one / "pyproject.toml").is_file()), None)
 
 
 def outputs() -> Path:
@@ -53,3 +53,43 @@ def page_names(folder: Path) -> list[str]:
     if not names:
         raise InputError(f"There are no pages (such as 00_quickstart.py) in {folder}.")
     return names
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The content of a run's ``metrics.json``, or ``None`` when the run is not done."""
+    try:
+        return read_json(folder / "metrics.json", metrics=dict)
+    except InputError:
+        return None
+
+
+def swept(folder: Path | str) -> dict[str, Any]:
+    """What a sweep's ``sweep.json`` says; the folder is looked for from here, from the project, and by its name alone.
+
+    Raises:
+        InputError: where it is missing or damaged, or names no run.
+    """
+    places = [Path(folder), (project() or Path.cwd()) / folder, outputs() / "sweeps" / folder]
+    path = next((place / "sweep.json" for place in places if (place / "sweep.json").is_file()), None)
+    if not path:
+        raise InputError(
+            f"{folder} is not a sweep's folder: there is no sweep.json in it. `mmlib sweep` prints its own."
+        )
+    about = {"choose": {}, "tried": [], "chosen_from": ""} | read_json(path, about=str, varying=list, compare=dict)
+    for run in shaped(about, path, runs=list)["runs"]:
+        shaped(run, path, run=str, folder=str, parameters=dict, error=str)
+    if not about["runs"]:
+        raise InputError(f"{path} names no run.")
+    return about
+
+
+def sweep_key(folder: Path | str) -> str:
+    """A short hash of what a sweep found: its runs, those that are done, and the scores of their users.
+
+    Raises:
+        InputError: as :func:`swept`.
+    """
+    files = [
+        Path(run["folder"]) / name for run in swept(folder)["runs"] for name in ("metrics.json", "per_user.parquet")
+    ]
+    return digest([content(file) if file.is_file() else "" for file in files])

@@ -12,9 +12,8 @@ from typing import Any
 from ..core.errors import InputError, closest
 from ..core.files import digest
 from . import paths as places
-from .combinations import check_together
 from .declaration import as_text, check
-from .parameters import PAGES, STUDY, SWEEP, in_cell, known_parameters
+from .parameters import PAGES, STUDY, SWEEP, in_cell, known_parameters, of_page
 from .yaml_file import read_yaml
 
 
@@ -30,6 +29,7 @@ class Plan:
         given: the parameters that differ from the pages' defaults.
         parameters: all parameters of these pages, defaults included.
         notebooks, outputs: where the pages are and where results go.
+        models: folders where a recommender of somebody's own may lie.
     """
 
     name: str
@@ -40,29 +40,33 @@ class Plan:
     parameters: dict[str, Any]
     notebooks: Path
     outputs: Path
+    models: tuple[Path, ...] = ()
 
     @property
     def id(self) -> str:
-        """The name and a short hash of the parameters, the threads, the pages and, whatever its name, the data."""
-        decides = self.parameters | {"threads": self.threads} | ({"dataset": self.data} if self.data else {})
-        decides |= {"model": self.model} if self.model else {}
-        return f"{self.name}-{digest(decides, list(self.pages))[:8]}"
+        """The name and a short hash of the parameters, the threads, the pages and the ``contents``."""
+        return (
+            f"{self.name}-{digest(self.parameters | {'threads': self.threads} | self.contents, list(self.pages))[:8]}"
+        )
 
     @cached_property
-    def data(self) -> str:
-        """What the catalogue held when this was planned: a hash of its content; empty where the parameters say all."""
+    def contents(self) -> dict[str, str]:
+        """Hashes of what the parameters only name, as it was when this was planned.
+
+        ``dataset``: what the catalogue holds, whatever its name; ``model``: the file of somebody's own recommender;
+        ``sweep``: what the finished sweep found. What the parameters say in full, as they do of the generated shop, is
+        left out.
+        """
         from .read import data_key
 
-        return data_key(self.parameters) if "dataset" in self.parameters else ""
+        found = {"dataset": data_key(self.parameters) if "dataset" in self.parameters else ""}
+        if ":" in (name := str(self.parameters.get("recommender", ""))):
+            from .named_models import model_class
 
-    @cached_property
-    def model(self) -> str:
-        """A hash of the file of somebody's own recommender when this was planned; empty for those of mmlib."""
-        if ":" not in (name := str(self.parameters.get("recommender", ""))):
-            return ""
-        from .named_models import model_class
-
-        return digest(Path(inspect.getfile(model_class(name))))
+            found["model"] = digest(Path(inspect.getfile(model_class(name, self.models))))
+        if folder := self.parameters.get(SWEEP):
+            found["sweep"] = places.sweep_key(folder)
+        return {what: key for what, key in found.items() if key}
 
     @property
     def threads(self) -> int:
@@ -78,11 +82,7 @@ class Plan:
     def page_values(self, page: str) -> dict[str, Any]:
         """The given parameters that this page reads; a page of somebody's own may read all of the study's."""
         own = in_cell(self.notebooks / f"{page}.py")
-        return {
-            name: value
-            for name, value in self.given.items()
-            if name in own or (name in STUDY and (page not in PAGES or page in STUDY[name].pages))
-        }
+        return {name: value for name, value in self.given.items() if name in own or of_page(name, page)}
 
     def check_defaults(self) -> None:
         """Refuse to run what the pages no longer mean: what is not given has to be what it was when this was planned.
@@ -99,7 +99,9 @@ class Plan:
 
     def command(self, base: Mapping[str, Any]) -> str:
         """The command line that makes this run, given what the file itself holds."""
-        words = ["mmlib", "run", *([str(self.file)] if self.file else [])]
+        elsewhere = [str(one) for one in self.models if not self.file or one != self.file.resolve().parent]
+        words = [f"MMLIB_MODELS={os.pathsep.join(elsewhere)}"] if "model" in self.contents and elsewhere else []
+        words += ["mmlib", "run", *([str(self.file)] if self.file else [])]
         for name, value in self.given.items():
             if name not in base or base[name] != value:
                 words += ["-p", name, as_text(value)]
@@ -109,9 +111,10 @@ class Plan:
 def plan(
     params: Path | str | Mapping[str, Any],
     overrides: Mapping[str, Any] | None = None,
-    pages: Sequence[str] | None = None,
+    pages: Sequence[str | int] | None = None,
     outputs: Path | None = None,
     notebooks: Path | None = None,
+    models: Sequence[Path] = (),
 ) -> Plan:
     """Read and check all of it.
 
@@ -121,6 +124,7 @@ def plan(
         pages: names or numbers (``"04"``) of the pages; else those of the file, else all, but for pages that read a
             finished sweep where no ``sweep`` is given.
         outputs, notebooks: folders, where not the usual ones.
+        models: folders where a recommender of somebody's own may lie, beside the parameter file's.
 
     Raises:
         InputError: for a missing file, unknown names, wrong types, values out of range or that do not go together, and
@@ -131,6 +135,7 @@ def plan(
     folder = notebooks or places.notebooks()
     known = known_parameters(folder)
     about, wanted = content.pop("about", ""), content.pop("pages", None)
+    beside = tuple(dict.fromkeys(one.resolve() for one in (*([file.parent] if file else []), *models)))
     try:
         if not isinstance(about, str):
             raise InputError("about: must be text; begin it with a letter or put it in quotes.")
@@ -142,24 +147,64 @@ def plan(
         if set(names) - set(PAGES):
             read |= {name: known[name] for name in values if name in STUDY}
         used = {name: values.get(name, one.default) for name, one in read.items()}
-        check_together(used, file.resolve().parent if file else None)
+        check_together(used, beside)
     except InputError as error:
         raise (InputError(f"{file}: {error}") if file else error) from None
     given = {name: value for name, value in used.items() if value != read[name].default}
     where = (outputs or places.outputs()).resolve()
-    return Plan(file.stem if file else "run", about, file, names, given, used, folder.resolve(), where)
+    return Plan(file.stem if file else "run", about, file, names, given, used, folder.resolve(), where, beside)
 
 
 def _pages(wanted: Any, known: list[str]) -> tuple[str, ...]:
+    """The names of pages that are named in full or by number."""
     if wanted is None:
         return tuple(known)
     if not isinstance(wanted, list | tuple) or not wanted:
         raise InputError(f"pages must be a list such as [{known[0]}], not {wanted!r}.")
-    return tuple(dict.fromkeys(_page(f"{one:02d}" if type(one) is int else str(one), known) for one in wanted))
+    full = {name.split("_")[0]: name for name in reversed(known)} | {name: name for name in known}
+    names = [f"{one:02d}" if type(one) is int else str(one) for one in wanted]
+    for name in names:
+        if name not in full:
+            raise InputError(f'There is no page "{name}".{closest(name, known)} There are {", ".join(known)}.')
+    return tuple(dict.fromkeys(full[name] for name in names))
 
 
-def _page(wanted: str, known: list[str]) -> str:
-    found = [name for name in known if wanted in (name, name.split("_")[0])]
-    if not found:
-        raise InputError(f'There is no page "{wanted}".{closest(wanted, known)} There are {", ".join(known)}.')
-    return found[0]
+def check_together(values: Mapping[str, Any], models: Sequence[Path] = ()) -> None:
+    """Refuse values that fit one by one but cannot be, alone or together.
+
+    Args:
+        values: of one run; what its pages do not read is not there, and not checked.
+        models: folders where a recommender of somebody's own may lie.
+
+    Raises:
+        InputError: for an unknown split or step of cleaning, and for options that the recommender, its start, the
+            encoder or MMCPR cannot take.
+    """
+    if "dataset" in values:
+        from .. import splits
+        from ..catalogues import clean
+
+        splits.check(values["split"])
+        for step in values["clean"]:
+            clean.parse(step)
+        if values["encoder"] == "small" and values["encoder_epochs"] < 1:
+            raise InputError('encoder = "small" starts from random weights: give encoder_epochs of at least 1.')
+    if "modalities" in values:
+        asked, aligned = values["modalities"], values.get("start") != "mmcpr without cima" and values["cima_weight"] > 0
+        if set(asked) - set("RTVG") or len(set(asked)) < len(asked):
+            raise InputError(f"modalities = {asked!r}: give a subset of the letters R, T, V, G, each once.")
+        if aligned and not {"T", "V"} <= set(asked):
+            raise InputError(
+                f"modalities = {asked!r}: aligning text and image needs both T and V; or give cima_weight 0."
+            )
+    if "recommender" in values:
+        from .named_models import check_options, model_class, takes_start
+
+        name, start = values["recommender"], values.get("start", "auto")
+        model_class(name, models)
+        if start not in ("auto", "random") and not takes_start(name):
+            raise InputError(f'{name} does not learn from vectors that it could start from; set start = "random".')
+        try:
+            check_options(name, values["model_options"], kinds=True)
+        except InputError as error:
+            raise InputError(f"model_options: {error}") from None

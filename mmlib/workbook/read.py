@@ -18,7 +18,7 @@ from .cache import cached
 OPTIONS = ("columns", "reader", "clean", "shop")  # parameters that say how a catalogue is read
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".gz", ".inter", ".data", ".item", ".dat", ".user")
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-PLANNED = "MMLIB_DATA"  # the variable by which a run tells its pages the key of the data, and its name
+PLANNED = "MMLIB_PLANNED"  # the variable by which a run tells its pages the key of the data, and its name
 MOST = 1_000_000  # files below a catalogue's folder
 
 
@@ -48,21 +48,16 @@ def _read(dataset: str, options: Mapping[str, Any]) -> Dataset:
     if dataset == "toy":
         shop = given["shop"] or {}
 
-        def draw(entry: Path) -> None:
-            bring("toy", shop=shop, folder_for_toy=entry / "shop")
+        def draw(entry: Path, **more: Any) -> Dataset:
+            return bring("toy", shop=shop, folder_for_toy=entry / "shop", **more)
 
-        return cached(
-            "shop", shop, draw, lambda entry: bring("toy", folder_for_toy=entry / "shop", **given), code=[bring]
-        )
+        more = {name: given[name] for name in ("columns", "reader", "clean")}
+        return cached("shop", shop, draw, lambda entry: draw(entry, **more), code=[bring])
     folder = place(dataset)
     if (folder / "dataset.json").is_file():
         return bring(folder, **given)
-
-    def build(entry: Path) -> None:
-        bring(folder, **given).save(entry)
-
     inputs = given | {"folder": str(folder.resolve()), "files": _files(folder, given["columns"] or {})}
-    return cached("dataset", inputs, build, Dataset.load, code=[bring])
+    return cached("dataset", inputs, lambda entry: bring(folder, **given).save(entry), Dataset.load, code=[bring])
 
 
 def data_key(parameters: Mapping[str, Any]) -> str:
@@ -98,12 +93,12 @@ def _files(folder: Path, columns: Mapping[str, Any]) -> str:
     """
     if not columns:
         recognise(folder)
-    named = [folder / name for name in columns.values() if isinstance(name, str) and (folder / name).is_file()]
-    places = [folder, *sorted(folder.glob("*-core"))]
-    tables = {path for place in places for path in place.iterdir() if path.name.lower().endswith(TABLES)}
-    tables = {path for path in tables | set(named) if path.is_file() and path.name[0] != "."}
-    images = sorted(_images(folder))
-    return digest(*[part for path in sorted(tables) for part in (str(path.relative_to(folder)), content(path))], images)
+    tables = {folder / name for name in columns.values() if isinstance(name, str)}
+    for each in (folder, *folder.glob("*-core")):
+        tables |= {path for path in each.iterdir() if path.name.lower().endswith(TABLES)}
+    tables = {path for path in tables if path.is_file() and path.name[0] != "."}
+    named = [part for path in sorted(tables) for part in (str(path.relative_to(folder)), content(path))]
+    return digest(*named, sorted(_images(folder)))
 
 
 def _images(folder: Path) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """HTML pages of runs and sweeps, made from what lies in their folders."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST = 60  # comparisons in one picture
 SHOWN = ("recall@20", "ndcg@20")
+_PARTS = ("/low", "/high", "/users")
 
 
 def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
@@ -30,9 +31,8 @@ def write_run_report(folder: Path, done: Mapping[str, Any]) -> Path:
     shaped(done, folder / "metrics.json", pages=dict)
     shaped(done["metrics"], folder / "metrics.json", **dict.fromkeys(done["metrics"], dict))
     pages = [folder / "pages" / f"{page}.ipynb" for page in done["pages"]]
-    summary = _about(about) + _said(done) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
-    audited = folder / "audit.html"
-    after = read_text(audited) if audited.exists() else ""
+    summary = _about(about, done) + _scores(done["metrics"]) + _numbers(done["metrics"]) + _machine(folder)
+    after = read_text(folder / "audit.html") if (folder / "audit.html").exists() else ""
     title = about.get("about") or about["id"]
     return write_report(pages, folder / "report.html", title=title, summary_html=summary, audit_html=after)
 
@@ -63,16 +63,18 @@ def write_sweep_index(
         for path, state in rows[["folder", "status"]].to_numpy()
     ]
     above = (f"<p>{escape(about)}</p>" if about else "") + ("" if compared is None else compared_table(compared).text)
-    above += tried
     for name in (name for name in shown if f"{name}/users" in rows):
         few = [f"{users:g}" if users < ENOUGH else "" for users in rows[f"{name}/users"]]
         rest[name] = [too_few(int(users)) if users else value for value, users in zip(rest[name], few)]
-    short = _short_names(shown, [str(name) for name in rest if name not in shown])
+    short = {path: path.partition("/")[2].replace("/", " ") for path in shown}  # without the page's name, where
+    others = {str(name) for name in rest if name not in shown}  # that leaves them different
+    if len({*short.values()} | others) < len(short) + len(others):
+        short = {path: path.replace("/", " ") for path in shown}
     table = rest.rename(columns=short).assign(report=reports, error=rows["error"].str.partition("\n")[0])
     names = list(short.values())
     drawn = [] if compared is None or len(compared) > MOST else [comparison(compared)]
     return write_index(
-        table, folder / "index.html", title=folder.name, comparisons_html=above, figures=drawn, metrics=names
+        table, folder / "index.html", title=folder.name, comparisons_html=above + tried, figures=drawn, metrics=names
     )
 
 
@@ -99,74 +101,59 @@ def tried_table(tried: Sequence[Mapping[str, Any]], metric: str, source: str, re
     )
 
 
-def flat(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested metrics as (path, value): a mean is at its metric's path, its interval at ``.../low`` and ``.../high``."""
-    for name, value in metrics.items():
-        path = f"{prefix}{name}"
-        if not isinstance(value, Mapping):
-            if not isinstance(value, list):
-                yield path, value
-        elif "mean" in value and "low" in value:
-            yield path, value["mean"]
-            yield from flat({part: value[part] for part in ("low", "high", "users")}, f"{path}/")
-        else:
-            yield from flat(value, f"{path}/")
+def flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What pages recorded, by paths such as ``04_recommend/all/recall@20``, a mean's interval at ``.../low`` and so on.
 
-
-def without_lone_labels(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """The same metrics, a page's only ranking standing without its label.
-
-    Labels such as "lightgcn from random" differ from run to run; without them, runs share their columns.
+    A page's only ranking stands without its label: "lightgcn from random" differs from run to run, and without it
+    runs share their columns.
     """
-    plain: dict[str, Any] = {}
-    for page, found in metrics.items():
-        labels = list(_rankings(found))
-        lone = found[labels[0]] if len(labels) == 1 else {}
-        plain[page] = {name: value for name, value in found.items() if len(labels) != 1 or name != labels[0]} | lone
-    return plain
+    found: dict[str, Any] = {}
+    for page, recorded in metrics.items():
+        labels = list(_rankings(recorded))
+        lone = labels[0] if len(labels) == 1 else None
+        own = {name: value for name, value in recorded.items() if name != lone}
+        found |= _leaves(own | (recorded[lone] if lone is not None else {}), f"{page}/")
+    return found
 
 
-_PARTS = ("/low", "/high", "/users")
+def _leaves(values: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if _is_mean(value):
+            found[f"{prefix}{name}"] = value["mean"]
+            found |= {f"{prefix}{name}/{part}": value[part] for part in ("low", "high", "users")}
+        elif isinstance(value, Mapping):
+            found |= _leaves(value, f"{prefix}{name}/")
+        elif not isinstance(value, list):
+            found[f"{prefix}{name}"] = value
+    return found
 
 
-def _short_names(paths: list[str], taken: Collection[str] = ()) -> dict[str, str]:
-    """Paths without the page's name, where that leaves them different from each other and from what is ``taken``."""
-    short = {path: path.partition("/")[2].replace("/", " ") for path in paths}
-    unlike = len({*short.values(), *taken}) == len(short) + len(taken)
-    return short if unlike else {path: path.replace("/", " ") for path in paths}
-
-
-def _about(about: Mapping[str, Any]) -> str:
+def _about(about: Mapping[str, Any], done: Mapping[str, Any]) -> str:
+    """Which run it is, which pages are left out and why, and what the others have to say of the run."""
     source = f"<p>Made by <code>mmlib run {escape(about['file'])}</code></p>" if about.get("file") else ""
-    return f"<p>Run <code>{escape(about['id'])}</code></p>{source}"
-
-
-def _said(done: Mapping[str, Any]) -> str:
-    """Which pages are left out and why, and what the others have to say of the run."""
-    notes = [(page, note) for page, found in done["metrics"].items() for note in found.get("notes", ())]
-    said = [*done.get("left_out", {}).values(), *(f"{page}: {note}" for page, note in notes)]
-    return "".join(f"<p class='facts'>{escape(text)}</p>" for text in said)
+    said = [*done.get("left_out", {}).values()]
+    said += [f"{page}: {note}" for page, found in done["metrics"].items() for note in found.get("notes", ())]
+    notes = "".join(f"<p class='facts'>{escape(text)}</p>" for text in said)
+    return f"<p>Run <code>{escape(about['id'])}</code></p>{source}{notes}"
 
 
 def _scores(metrics: Mapping[str, Any]) -> str:
     """What is compared by default, of every ranking; a ranking's other slices are on its page."""
+    from ..evaluation.intervals import in_words
+
     rows = []
     for page, found in metrics.items():
         for label, slices in _rankings(found).items():
-            shown = [part for part in slices if part in ("all", "few purchases")] or list(slices)
-            rows += [{"page": page, "ranking": label, "items": part} | _row(slices[part]) for part in shown]
+            for part in [part for part in slices if part in ("all", "few purchases")] or list(slices):
+                means = slices[part]
+                names = [name for name in SHOWN if name in means] or list(means)[:4]
+                row = {"page": page, "ranking": label, "items": part}
+                for name, one in ((name, means[name]) for name in names):
+                    ends = (one["low"] or 0.0, one["high"] or 0.0)
+                    row[name] = "" if one["mean"] is None else in_words(one["mean"], *ends, one["users"])
+                rows.append(row | {"users": f"{means[names[0]]['users']:,}"})
     return pd.DataFrame(rows).fillna("").to_html(index=False, border=0) if rows else ""
-
-
-def _row(values: Mapping[str, Any]) -> dict[str, str]:
-    names = [name for name in SHOWN if name in values] or list(values)[:4]
-    return {name: _with_interval(values[name]) for name in names} | {"users": f"{values[names[0]]['users']:,}"}
-
-
-def _with_interval(one: Mapping[str, Any]) -> str:
-    from ..evaluation.intervals import in_words
-
-    return "" if one["mean"] is None else in_words(one["mean"], one["low"] or 0.0, one["high"] or 0.0, one["users"])
 
 
 def _rankings(found: Mapping[str, Any]) -> dict[str, Any]:

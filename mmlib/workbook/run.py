@@ -1,5 +1,6 @@
 """One run: the pages in order, with parameters, into one folder with a report."""
 
+import os
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -8,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import InputError
-from ..core.files import digest, read_json, shaped, write_json
+from ..core.files import digest, read_json, write_json
 from ..core.lock import alone
 from .environment import environment
 from .kernel import LeftOut, execute, runner
 from .pages import stale
-from .paths import short
+from .paths import finished, short
 from .planned_run import Plan, plan
 from .read import PLANNED
 from .report import write_run_report
@@ -80,32 +81,11 @@ def run_plan(one: Plan, *, force: bool = False, echo: bool = False, quiet: bool 
         before = None if force else finished(one.folder)
         if before:
             if not quiet:
-                _say_reused(one, before)
+                print(f"{one.id}: done before in {before['seconds']:.1f} s", flush=True)
+            if not quiet and before.get("code") != _code(one):
+                print("  pages or mmlib have changed since; --force runs it again", flush=True)
             return RunResult(one.folder, before["metrics"], before["seconds"], True)
         return _run(one, echo, quiet)
-
-
-def finished(folder: Path) -> dict[str, Any] | None:
-    """The content of a run's ``metrics.json``, or ``None`` when the run is not done."""
-    try:
-        return read_json(folder / "metrics.json", metrics=dict)
-    except InputError:
-        return None
-
-
-def swept(folder: Path) -> dict[str, Any]:
-    """What a sweep's ``sweep.json`` says.
-
-    Raises:
-        InputError: where it is missing or damaged, or names no run.
-    """
-    path = folder / "sweep.json"
-    about = read_json(path, about=str, varying=list, compare=dict, runs=list)
-    for run in about["runs"]:
-        shaped(run, path, run=str, folder=str, parameters=dict, error=str)
-    if not about["runs"]:
-        raise InputError(f"{path} names no run.")
-    return about
 
 
 def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:
@@ -115,14 +95,17 @@ def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:
     if not quiet:
         print(f"{one.id}: {len(one.pages)} page{'s' * (len(one.pages) > 1)}, log in {short(log)}", flush=True)
     seconds: dict[str, float] = {}
+    found: dict[str, Any] = {}
     left_out: dict[str, str] = {}
-    env = _variables(one)
+    env = variables(one)
     for page in one.pages:
         start = time.monotonic()
         output = folder / "pages" / f"{page}.ipynb"
         try:
             execute(one.notebooks / f"{page}.ipynb", output, one.page_values(page), env=env, log=log, echo=echo)
             seconds[page] = round(time.monotonic() - start, 2)
+            recorded = output.with_suffix(".metrics.json")
+            found[page] = read_json(recorded) if recorded.exists() else {}
             said = f"{page:<20} {seconds[page]:7.1f} s"
         except LeftOut as error:
             said = left_out[page] = str(error)
@@ -131,10 +114,14 @@ def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:
             print(f"  {said}", flush=True)
     if not seconds:
         raise InputError("\n".join(left_out.values()))
-    found = {page: _recorded(folder, page) for page in seconds}
     total = round(sum(seconds.values()), 2)
+    audit = folder / "audit.json"  # which pages that read no catalogue do not make
+    data = {
+        "key": one.contents.get("dataset", ""),
+        "passport": read_json(audit)["passport"] if audit.exists() else None,
+    }
     done = {"parameters": one.parameters, "pages": seconds, "metrics": found, "seconds": total, "code": _code(one)}
-    done |= {"left_out": left_out, "threads": one.threads, "data": {"key": one.data, "passport": _passport(folder)}}
+    done |= {"left_out": left_out, "threads": one.threads, "data": data}
     if not (folder / "env.json").exists():
         write_json(folder / "env.json", environment(one.notebooks))
     write_run_report(folder, done)
@@ -152,30 +139,15 @@ def _fresh(one: Plan) -> Path:
     return one.folder
 
 
-def _variables(one: Plan) -> dict[str, str]:
+def variables(one: Plan) -> dict[str, str]:
+    """What the pages' processes are told beside their parameters."""
     env = {"MMLIB_RUN": str(one.folder), "MMLIB_OUTPUTS": str(one.outputs), "MMLIB_NOTEBOOKS": str(one.notebooks)}
-    env |= {"MMLIB_MODELS": str(one.file.resolve().parent)} if one.file else {}
-    env |= {PLANNED: f"{one.data} {one.parameters['dataset']}"} if one.data else {}
+    env["MMLIB_MODELS"] = os.pathsep.join(filter(None, [*map(str, one.models), os.environ.get("MMLIB_MODELS")]))
+    env |= {PLANNED: f"{key} {one.parameters['dataset']}"} if (key := one.contents.get("dataset")) else {}
     return env | dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(one.threads))
-
-
-def _passport(folder: Path) -> dict[str, Any] | None:
-    """How the run's catalogue was split, as its audit says; ``None`` for pages that read no catalogue."""
-    return read_json(folder / "audit.json")["passport"] if (folder / "audit.json").exists() else None
-
-
-def _recorded(folder: Path, page: str) -> dict[str, Any]:
-    path = folder / "pages" / f"{page}.metrics.json"
-    return read_json(path) if path.exists() else {}
 
 
 def _code(one: Plan) -> str:
     """A short hash of the pages and of mmlib, to tell whether a finished run was made by the code as it is now."""
     package = Path(__file__).resolve().parents[1]
     return digest(*sorted(package.rglob("*.py")), *[one.notebooks / f"{page}.ipynb" for page in one.pages])
-
-
-def _say_reused(one: Plan, before: Mapping[str, Any]) -> None:
-    print(f"{one.id}: done before in {before['seconds']:.1f} s", flush=True)
-    if before.get("code") != _code(one):
-        print("  pages or mmlib have changed since; --force runs it again", flush=True)

@@ -8,9 +8,9 @@ import numpy as np
 
 from ..core.errors import InputError
 from .parameters import is_seed
+from .paths import finished
 from .planned_run import Plan
-from .report import flat, without_lone_labels
-from .run import finished
+from .report import flat
 from .sweep_file import Sweep, rivals
 
 
@@ -38,13 +38,13 @@ def chosen(one: Sweep) -> Sweep:
     over, metric = one.choose["over"], one.choose["metric"]
     rows, kept = [], list[int]()
     for tried in rivals(one).values():
-        means = {key: np.mean([_recorded(one.plans[place], metric) for place in tried[key]]) for key in tried}
+        means = {key: float(np.mean([_recorded(one.plans[place], metric) for place in tried[key]])) for key in tried}
         best = max(means, key=lambda key: means[key])
         kept += tried[best]
         for key, places in tried.items():
             first = one.plans[places[0]].parameters
             shown = {name: first.get(name) for name in one.varying if not is_seed(name)}
-            rows.append(shown | {"runs": len(places), metric: float(means[key]), "chosen": key == best})
+            rows.append(shown | {"runs": len(places), metric: means[key], "chosen": key == best})
     plans = tuple(one.judged[place] for place in sorted(kept))
     varying = tuple(name for name in one.varying if name not in over)
     return replace(one, plans=plans, varying=varying, judged=(), tried=tuple(rows), chosen_from=one.id)
@@ -79,7 +79,7 @@ def _recorded(each: Plan, metric: str) -> float:
     done = finished(each.folder)
     if not done:
         raise InputError(f"{each.id} is not done on the validation part, so nothing can be chosen yet.")
-    values = {path: value for path, value in flat(without_lone_labels(done["metrics"])) if _is_number(value)}
+    values = {path: value for path, value in flat(done["metrics"]).items() if _is_number(value)}
     found = [value for path, value in values.items() if path.split("/")[1:] in ([metric], ["all", metric])]
     if not found:
         raise InputError(f"{each.id} recorded no number {metric} to choose by; it has {', '.join(values)}.")

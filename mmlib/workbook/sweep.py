@@ -21,9 +21,10 @@ from ..core.errors import InputError
 from ..core.files import whole, write_json
 from .kernel import PageError, socket_folder
 from .pages import stale
+from .paths import finished, swept
 from .planned_run import Plan
-from .report import flat, tried_table, without_lone_labels, write_sweep_index
-from .run import finished, run_plan, swept
+from .report import flat, tried_table, write_sweep_index
+from .run import run_plan
 from .selection import chosen, edges
 from .sweep_file import Sweep, read_sweep
 
@@ -78,6 +79,8 @@ def _make(one: Sweep, jobs: int) -> Path:
     stale(one.plans[0].notebooks, sorted({page for each in one.plans for page in each.pages}))
     todo = [each for each in one.plans if not finished(each.folder)]
     print(f"{one.id}: {len(one.plans)} runs, {len(one.plans) - len(todo)} done before", flush=True)
+    names = dict.fromkeys([*one.varying, *one.choose.get("over", [])])
+    said = {each.id: ", ".join(f"{name}={each.parameters.get(name)}" for name in names) for each in one.plans}
     failed: dict[str, str] = {}
     _write_plan(one, failed)
     begun = time.monotonic()
@@ -87,13 +90,24 @@ def _make(one: Sweep, jobs: int) -> Path:
         state = f"FAILED: {error.splitlines()[0]}" if error else f"{seconds:.1f} s"
         left = (time.monotonic() - begun) / count * (len(todo) - count) / 60
         state += f", about {left:.0f} min left" if left >= 1 else ""
-        print(f"  [{count}/{len(todo)}] {_label(one, run)}: {state}", flush=True)
+        print(f"  [{count}/{len(todo)}] {said[run] or run}: {state}", flush=True)
     _write_plan(one, failed)
     table = collect(one.folder)
     for run, error in failed.items():
-        print(f"{_label(one, run)} failed: {error}", flush=True)
+        print(f"{said[run] or run} failed: {error}", flush=True)
     print(", ".join(f"{count} {state}" for state, count in table["status"].value_counts().items()), flush=True)
     return one.folder
+
+
+def _write_plan(one: Sweep, failed: Mapping[str, str]) -> None:
+    """What is to be run, and what failed; what is done only the runs' own folders say."""
+    runs = [
+        {"run": each.id, "folder": str(each.folder), "parameters": each.parameters, "error": failed.get(each.id, "")}
+        for each in one.plans
+    ]
+    names = ("id", "about", "varying", "compare", "choose", "tried", "chosen_from")
+    about = {name: getattr(one, name) for name in names}
+    write_json(one.folder / "sweep.json", about | {"runs": runs})
 
 
 def collect(folder: Path) -> pd.DataFrame:
@@ -105,12 +119,12 @@ def collect(folder: Path) -> pd.DataFrame:
         rankings, their labels are in the paths.
     """
     about = swept(folder)
-    names = list(dict.fromkeys([*about["varying"], *about.get("choose", {}).get("over", [])]))
-    table = pd.DataFrame([_row(run, names) for run in about["runs"]])
+    over, metric = (about["choose"].get(name, []) for name in ("over", "metric"))
+    table = pd.DataFrame([_row(run, [*about["varying"], *over]) for run in about["runs"]])
     with whole(folder / "runs.parquet") as partial:
         table.to_parquet(partial, index=False)
-    text, compared, chosen_from = about["about"], None, about.get("chosen_from")
-    if about.get("choose") and not chosen_from:
+    text, compared, tried, source = about["about"], None, about["tried"], about["chosen_from"]
+    if over and not source:
         text = f"{text} The runs on the validation part, from which options are chosen.".strip()
     elif about["compare"] and (table["status"] == "done").any():
         from .sweep_results import sweep_comparison  # PyTorch, which listing a sweep does not need
@@ -119,17 +133,19 @@ def collect(folder: Path) -> pd.DataFrame:
             compared = sweep_comparison(folder, **about["compare"])
         except InputError as error:
             text = f"{text} No comparison yet: {error}".strip()
-    tried = ""
-    if chosen_from:
-        remarks = edges(about["tried"], about["choose"]["over"])
-        tried = tried_table(about["tried"], about["choose"]["metric"], chosen_from, remarks)
-    write_sweep_index(folder, text, table, compared, tried)
+    chosen_of = tried_table(tried, metric, source, edges(tried, over)) if source else ""
+    write_sweep_index(folder, text, table, compared, chosen_of)
     return table
 
 
-def runs_of(folder: Path) -> list[Path]:
-    """The folders of a sweep's runs, done or not."""
-    return [Path(run["folder"]) for run in swept(folder)["runs"]]
+def _row(run: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    done = finished(Path(run["folder"]))
+    values = {name: run["parameters"].get(name) for name in names}
+    plain = {name: str(value) if isinstance(value, list | dict) else value for name, value in values.items()}
+    status = "done" if done else "failed" if run["error"] else "waiting"
+    facts = {"run": run["run"], **plain, "status": status, "error": "" if done else run["error"]}
+    facts |= {"folder": run["folder"], "seconds": done["seconds"] if done else None}
+    return facts | (flat(done["metrics"]) if done else {})
 
 
 def slurm_script(one: Sweep, file: Path | str) -> str:
@@ -228,30 +244,3 @@ def _listen(pipe: Connection) -> None:
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(10)
     os._exit(1)
-
-
-def _write_plan(one: Sweep, failed: Mapping[str, str]) -> None:
-    """What is to be run, and what failed; what is done only the runs' own folders say."""
-    runs = [
-        {"run": each.id, "folder": str(each.folder), "parameters": each.parameters, "error": failed.get(each.id, "")}
-        for each in one.plans
-    ]
-    about: dict[str, Any] = {"id": one.id, "about": one.about, "varying": list(one.varying), "compare": one.compare}
-    about |= {"choose": one.choose, "tried": list(one.tried), "chosen_from": one.chosen_from}
-    write_json(one.folder / "sweep.json", about | {"runs": runs})
-
-
-def _row(run: Mapping[str, Any], varying: Sequence[str]) -> dict[str, Any]:
-    done = finished(Path(run["folder"]))
-    values = {name: run["parameters"].get(name) for name in varying}
-    plain = {name: str(value) if isinstance(value, list | dict) else value for name, value in values.items()}
-    status = "done" if done else "failed" if run["error"] else "waiting"
-    facts = {"run": run["run"], **plain, "status": status, "error": "" if done else run["error"]}
-    facts |= {"folder": run["folder"], "seconds": done["seconds"] if done else None}
-    return facts | (dict(flat(without_lone_labels(done["metrics"]))) if done else {})
-
-
-def _label(one: Sweep, run: str) -> str:
-    each = next(each for each in one.plans if each.id == run)
-    names = dict.fromkeys([*one.varying, *one.choose.get("over", [])])
-    return ", ".join(f"{name}={each.parameters.get(name)}" for name in names) or run

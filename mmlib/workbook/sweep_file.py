@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,8 +26,10 @@ class _Strict(BaseModel):
 class _Grid(_Strict):
     """``fixed``: parameters of all runs; ``grid``: name -> list of values, of which the last name varies fastest."""
 
-    fixed: dict[str, JsonValue] = {}
-    grid: dict[str, Annotated[list[JsonValue], Field(min_length=1)]] = {}
+    fixed: dict[str, JsonValue] = Field({}, description="one `name: value` a line")
+    grid: dict[str, Annotated[list[JsonValue], Field(min_length=1)]] = Field(
+        {}, description="one `name: list of values` a line, such as seed: [0, 1, 2]"
+    )
 
 
 class _Choose(_Strict):
@@ -43,16 +45,21 @@ class _Compare(_Strict):
     label: str | None = None
 
 
+# fmt: off
 class _File(_Grid):
     """What a sweep's file may hold; see :func:`read_sweep`."""
 
-    about: str = ""
-    base: str | None = None
-    pages: list[str | int] | None = None
-    also: list[_Grid] = []
-    skip: list[Annotated[dict[str, JsonValue], Field(min_length=1)]] = []
-    choose: _Choose | None = None
-    compare: _Compare | None = None
+    about: str = Field("", description="text")
+    base: str | None = Field(None, description="the name of a file beside this one")
+    pages: list[str | int] | None = Field(None, description="a list, such as [04_recommend]")
+    also: list[_Grid] = Field([], description="a list, each entry with the keys fixed and grid")
+    skip: list[Annotated[dict[str, JsonValue], Field(min_length=1)]] = Field(
+        [], description="a list, each entry with names of parameters and their values")
+    choose: _Choose | None = Field(None, description=
+        "over, a list of parameters, and metric, such as {over: [lr, l2], metric: recall@20}")
+    compare: _Compare | None = Field(None, description=
+        "vary, baseline, metric, within (a list) and label, such as {vary: start, baseline: random}")
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -119,14 +126,24 @@ def read_sweep(
             comparison or choice that cannot be made.
     """
     path, overriding = Path(path), dict(overrides or {})
+
+    def plans_of(runs: list[dict[str, Any]]) -> tuple[Plan, ...]:
+        plans: dict[str, Plan] = {}
+        for values in runs:
+            try:
+                one = plan(base or {}, values, asked.pages, outputs, notebooks, [path.parent])
+            except InputError as error:
+                raise InputError(f"run {values}: {error}") from None
+            plans.setdefault(digest(one.parameters, list(one.pages)), one)
+        return tuple(plans.values())
+
     try:
         asked = _File.model_validate(read_yaml(path))
         base = path.parent / asked.base if asked.base is not None else None
         inherited = read_yaml(base) if base else {}
         alone = {} if "threads" in inherited else {"threads": 1}  # so that --jobs leaves results alone
         runs = [alone | values | overriding for values in _combinations(asked)]
-        make = (asked.pages, outputs, notebooks)
-        plans = _plans(base, runs, *make)
+        plans = plans_of(runs)
         compare = asked.compare.model_dump(exclude_unset=True) if asked.compare else {}
         one = Sweep(path.stem, asked.about, inherited, plans, _varying(plans), compare, plans[0].outputs)
         over = [name for name in asked.choose.over if name not in overriding] if asked.choose else []
@@ -136,9 +153,8 @@ def read_sweep(
             _check_choice(one)
         if asked.compare and asked.compare.vary not in overriding:
             _check_compare(one, asked.compare)
-        if not over:
-            return one
-        return replace(one, plans=_plans(base, [values | {PART: "valid"} for values in runs], *make), judged=plans)
+        on_valid = [values | {PART: "valid"} for values in runs]
+        return replace(one, plans=plans_of(on_valid), judged=plans) if over else one
     except ValidationError as error:
         raise InputError(f"{path}: {_said(error)}") from None
     except InputError as error:
@@ -169,7 +185,8 @@ def _combinations(asked: _File) -> list[dict[str, Any]]:
             raise InputError(f"{min(twice)} is in fixed: and in grid:; leave one out.")
     if (count := sum(math.prod(map(len, each.grid.values())) for each in grids)) > MOST:
         raise InputError(f"grid: makes {count:,} runs; a sweep has at most {MOST:,}.")
-    runs = [each.fixed | dict(zip(each.grid, values)) for each in grids for values in _product(each.grid)]
+    every = ((each, values) for each in grids for values in itertools.product(*each.grid.values()))
+    runs = [each.fixed | dict(zip(each.grid, values)) for each, values in every]
     for rule in asked.skip:
         left = [run for run in runs if any(name not in run or run[name] != value for name, value in rule.items())]
         if len(left) == len(runs):
@@ -178,21 +195,6 @@ def _combinations(asked: _File) -> list[dict[str, Any]]:
     if not runs:
         raise InputError("skip: leaves no run.")
     return runs
-
-
-def _product(grid: Mapping[str, list[Any]]) -> Iterator[tuple[Any, ...]]:
-    return itertools.product(*grid.values())
-
-
-def _plans(base: Path | None, runs: list[dict[str, Any]], *make: Any) -> tuple[Plan, ...]:
-    plans: dict[str, Plan] = {}
-    for values in runs:
-        try:
-            one = plan(base or {}, values, *make)
-        except InputError as error:
-            raise InputError(f"run {values}: {error}") from None
-        plans.setdefault(digest(one.parameters, list(one.pages)), one)
-    return tuple(plans.values())
 
 
 def _varying(plans: tuple[Plan, ...]) -> tuple[str, ...]:
@@ -255,19 +257,6 @@ def _vary(one: Sweep, name: str) -> str:
     return f"{closest(name, known) or closest(name, STUDY)} In this sweep {', '.join(known) or 'nothing'} varies."
 
 
-_FORMS = {
-    "about": "text",
-    "base": "the name of a file beside this one",
-    "pages": "a list, such as [04_recommend]",
-    "fixed": "one `name: value` a line",
-    "grid": "one `name: list of values` a line, such as seed: [0, 1, 2]",
-    "also": "a list, each entry with the keys fixed and grid",
-    "skip": "a list, each entry with names of parameters and their values",
-    "choose": "over, a list of parameters, and metric, such as {over: [lr, l2], metric: recall@20}",
-    "compare": "vary, baseline, metric, within (a list) and label, such as {vary: start, baseline: random}",
-}
-
-
 def _said(error: ValidationError) -> str:
     """What is wrong with the file's form, in one line."""
     first = error.errors(include_url=False)[0]
@@ -277,4 +266,5 @@ def _said(error: ValidationError) -> str:
         names = list(inner.get(where[0] if where else "", _File).model_fields)
         place = f"{where[0]}:" if where else "a sweep"
         return f'{place} has no key "{key}".{closest(key, names)} Keys: {", ".join(names)}.'
-    return f"{': '.join([*where, key])}: {str(first['input'])[:80]} cannot be; give {_FORMS[[*where, key][0]]}."
+    form = _File.model_fields[[*where, key][0]].description
+    return f"{': '.join([*where, key])}: {str(first['input'])[:80]} cannot be; give {form}."

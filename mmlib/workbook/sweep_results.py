@@ -8,13 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ..core.errors import InputError, closest
-from ..core.files import read_json
 from ..evaluation import Comparisons, Method, Scores, compare_pairs
 from ..evaluation.protocols import Protocol
 from ..evaluation.scores import said_of
 from .parameters import is_seed
-from .paths import outputs, project
-from .run import finished
+from .paths import finished, swept
 
 COSTS = ("seconds", "parameters", "best_epoch")
 OWN = {"recommender": "model_options"}  # a value's own options, which vary with it
@@ -45,24 +43,27 @@ def sweep_methods(
     """
     if not str(folder):
         return {}
-    about, only = _sweep(folder), only or {}
+    about, only = swept(folder), only or {}
     varying = [name for name in about["varying"] if not is_seed(name)]
+    chosen = set(about["choose"].get("over", ())) - set(about["varying"])  # for each method, so no part of its name
     for name in (*by, *only):
-        if name in about.get("choose", {}).get("over", []) and name not in varying:
+        if name in chosen:
             raise InputError(f"{name} was chosen for each method of {folder}, so that it cannot tell them apart.")
         if name not in varying:
             raise InputError(f"{name} does not vary in {folder}; {', '.join(varying)} do.{closest(name, varying)}")
     names = list(by) or [name for name in varying if name not in only]
     groups: dict[str, list[dict[str, Any]]] = {}
     for run in about["runs"]:
-        kept = all(str(run["parameters"].get(name)) == str(value) for name, value in only.items())
-        if kept and finished(Path(run["folder"])) and (Path(run["folder"]) / "per_user.parquet").exists():
-            groups.setdefault(_label(named(about, run), names), []).append(run)
+        values, place = run["parameters"], Path(run["folder"])
+        kept = all(str(values.get(name)) == str(value) for name, value in only.items())
+        if kept and finished(place) and (place / "per_user.parquet").exists():
+            said = _label({name: value for name, value in values.items() if name not in chosen}, names)
+            groups.setdefault(said, []).append(run)
     if not groups:
         raise InputError(
             f"{folder} has no finished run" + (f" with {dict(only)}." if only else "; run the sweep first.")
         )
-    methods = {name: _method(name, runs, names, varying, about["varying"], label) for name, runs in groups.items()}
+    methods = {said: _method(said, runs, names, about["varying"], label) for said, runs in groups.items()}
     _check_one_data(groups, methods)
     return methods
 
@@ -127,21 +128,30 @@ def _rivals(methods: Mapping[str, Method], vary: str, baseline: Any) -> Iterator
     for b in methods.values():
         for a in methods.values():
             held = [{k: v for k, v in one.values.items() if k not in (vary, OWN.get(vary))} for one in (a, b)]
-            if held[0] == held[1] and spoken(b.values, vary) == in_words(baseline) != spoken(a.values, vary):
+            if held[0] == held[1] and _spoken(b.values, vary) == _in_words(baseline) != _spoken(a.values, vary):
                 yield a, b
 
 
-def spoken(values: Mapping[str, Any], name: str) -> str:
+def _spoken(values: Mapping[str, Any], name: str) -> str:
     """A parameter's value in words, with the options that belong to it: ``"micro (backbone mf)"``."""
     own = values.get(OWN.get(name, ""))
-    return in_words(values.get(name)) + (f" ({in_words(own)})" if own else "")
+    return _in_words(values.get(name)) + (f" ({_in_words(own)})" if own else "")
 
 
-def in_words(value: Any) -> str:
+def _in_words(value: Any) -> str:
     """Options as ``"backbone mf, k 5"``; anything else as text."""
     if not isinstance(value, Mapping):
         return str(value)
     return ", ".join(f"{name} {one}" for name, one in value.items()) or "as its paper has it"
+
+
+def _label(values: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The values in words: text and options as they are, anything else after its name."""
+    words = []
+    for name in (name for name in names if name not in {OWN.get(one) for one in names}):
+        bare = isinstance(values.get(name), str | Mapping)
+        words.append(_spoken(values, name) if bare else f"{name} {values.get(name)}")
+    return ", ".join(words) or "all runs"
 
 
 def sweep_baseline(folder: Path | str, vary: str = "", baseline: str = "") -> tuple[str, str]:
@@ -150,8 +160,8 @@ def sweep_baseline(folder: Path | str, vary: str = "", baseline: str = "") -> tu
     Raises:
         InputError: when neither says it.
     """
-    said = (_sweep(folder).get("compare") or {}) if str(folder) else {}
-    pair = vary or str(said.get("vary", "")), baseline or in_words(said.get("baseline", ""))
+    said = swept(folder)["compare"] if str(folder) else {}
+    pair = vary or str(said.get("vary", "")), baseline or _in_words(said.get("baseline", ""))
     if str(folder) and not all(pair):
         raise InputError(f"{folder} does not say what is compared; give vary and baseline.")
     return pair
@@ -163,84 +173,50 @@ def sweep_protocol(folder: Path | str) -> Protocol:
     Raises:
         InputError: when the folder holds no sweep, or its runs differ in their split or masks.
     """
-    names = ("dataset", "split", "split_seed", "mask_valid", "ranked", "k", "encoder", "part")
-    about = _sweep(folder)
-    every = [{name: run["parameters"].get(name) for name in names} for run in about["runs"]]
+    about = swept(folder)
     for name in ("dataset", "split", "mask_valid", "ranked", "part"):
-        if len({repr(one[name]) for one in every}) > 1:
+        if len({repr(run["parameters"].get(name)) for run in about["runs"]}) > 1:
             raise InputError(f"{name} varies in {folder}: its runs follow several protocols.")
-    one = every[0]
-    read = "which also judges" if one["part"] == "valid" else "the test part read once"
-    ratio = f"{one['split']} of each user's interactions at random"
+    one, said = about["runs"][0]["parameters"], "as the sweep's parameters say"
+    if about["tried"]:
+        over, runs = ", ".join(about["choose"]["over"]), sum(row["runs"] for row in about["tried"])
+        said = f"{over} by the mean validation {about['choose']['metric']} of {runs} runs"
+    read = "which also judges" if one.get("part") == "valid" else "the test part read once"
+    ratio = f"{one.get('split')} of each user's interactions at random"
     return Protocol(
         tag="measured here",
         source=str(folder),
-        split="the parts that the data came with" if one["split"] == "given" else ratio,
-        candidates="items without training purchases" if one["ranked"] == "cold" else "all items",
-        masked="training and validation items" if one["mask_valid"] in (True, None) else "training items",
-        lengths=tuple(one["k"] or ()),
-        chosen=f"{_chosen(about)}; stopping on the validation part, {read}",
-        features=str(one["encoder"] or "none"),
-        note=f"Catalogue {one['dataset']}.",
+        split="the parts that the data came with" if one.get("split") == "given" else ratio,
+        candidates="items without training purchases" if one.get("ranked") == "cold" else "all items",
+        masked="training and validation items" if one.get("mask_valid") in (True, None) else "training items",
+        lengths=tuple(one.get("k") or ()),
+        chosen=f"{said}; stopping on the validation part, {read}",
+        features=str(one.get("encoder") or "none"),
+        note=f"Catalogue {one.get('dataset')}.",
     )
 
 
-def _chosen(about: Mapping[str, Any]) -> str:
-    """How the options came about."""
-    if not about.get("tried"):
-        return "as the sweep's parameters say"
-    count = sum(row["runs"] for row in about["tried"])
-    return f"{', '.join(about['choose']['over'])} by the mean validation {about['choose']['metric']} of {count} runs"
-
-
-def _sweep(folder: Path | str) -> dict[str, Any]:
-    """What ``sweep.json`` says; the folder is looked for from here, from the project, and by its name alone."""
-    places = [Path(folder), (project() or Path.cwd()) / folder, outputs() / "sweeps" / folder]
-    for place in places:
-        if (place / "sweep.json").is_file():
-            return read_json(place / "sweep.json")
-    raise InputError(f"{folder} is not a sweep's folder: there is no sweep.json in it. `mmlib sweep` prints its own.")
-
-
-def _label(parameters: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The values in words: text and options as they are, anything else after its name."""
-    belong = {OWN[name] for name in names if name in OWN}
-    words = []
-    for name in (name for name in names if name not in belong):
-        plain = isinstance(parameters.get(name), str | Mapping)
-        words.append(spoken(parameters, name) if plain else f"{name} {parameters.get(name)}")
-    return ", ".join(words) or "all runs"
-
-
 def _method(
-    name: str,
-    runs: Sequence[Mapping[str, Any]],
-    names: Sequence[str],
-    varying: Sequence[str],
-    seeded: Sequence[str],
-    label: str | None,
+    name: str, runs: Sequence[Mapping[str, Any]], names: Sequence[str], varying: Sequence[str], label: str | None
 ) -> Method:
-    found, costs = {}, []
+    """One method from its runs, which may differ in their seeds alone."""
+    found: dict[str, Scores] = {}
+    costs = []
     for run in runs:
         values, folder = run["parameters"], Path(run["folder"])
-        seed = ", ".join(f"{one} {values.get(one)}" for one in seeded if is_seed(one)) or "one seed"
+        seed = ", ".join(f"{one} {values.get(one)}" for one in varying if is_seed(one)) or "one seed"
         if seed in found:
-            loose = [
-                one for one in varying if one not in names and len({repr(r["parameters"].get(one)) for r in runs}) > 1
-            ]
+            others = [one for one in varying if one not in names and not is_seed(one)]
+            loose = [one for one in others if len({repr(each["parameters"].get(one)) for each in runs}) > 1]
             raise InputError(
                 f"{name}: {', '.join(loose)} varies too; add it to the names that make a method, or fix it."
             )
         found[seed] = ranking(folder, label)
-        costs.append(_costs(folder, str(found[seed].per_user["page"].iloc[0])))
+        page = found[seed].per_user["page"].iloc[0]
+        recorded = (finished(folder) or {}).get("metrics", {}).get(page, {})
+        costs.append({one: recorded[one] for one in COSTS if isinstance(recorded.get(one), int | float)})
     means = {one: float(np.mean([row[one] for row in costs])) for one in COSTS if all(one in row for row in costs)}
     return Method(name, found, {one: runs[0]["parameters"].get(one) for one in names}, means)
-
-
-def _costs(folder: Path, page: str) -> dict[str, float]:
-    """The numbers that a page recorded beside its ranking."""
-    recorded = (finished(folder) or {}).get("metrics", {}).get(page, {})
-    return {name: float(recorded[name]) for name in COSTS if isinstance(recorded.get(name), int | float)}
 
 
 def ranking(folder: Path, label: str | None = None) -> Scores:
@@ -263,18 +239,11 @@ def _check_one_data(groups: Mapping[str, Sequence[Mapping[str, Any]]], methods: 
     seen: dict[str, tuple[str, Any]] = {}
     for name, runs in groups.items():
         for run, scores in zip(runs, methods[name].runs.values()):
-            asked = repr([run["parameters"].get(one) for one in DATA])
             own = scores.about.get("data")
-            first, known = seen.setdefault(asked, (run["run"], own))
+            first, known = seen.setdefault(repr([run["parameters"].get(one) for one in DATA]), (run["run"], own))
             if (known or {}).get("key") != (own or {}).get("key"):
                 said = [said_of(one) if one else "data that it does not name" for one in (known, own)]
                 raise InputError(
                     f"{first} and {run['run']} were made on different data and cannot be compared: {said[0]}, and "
                     f"{said[1]}. Run the sweep again on one of them."
                 )
-
-
-def named(about: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
-    """A run's parameters without those that were chosen for its method, which are no part of the method's name."""
-    hidden = set(about.get("choose", {}).get("over", [])) - set(about["varying"])
-    return {name: value for name, value in run["parameters"].items() if name not in hidden}

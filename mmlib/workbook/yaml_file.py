@@ -2,13 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
 from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
 from ..core.errors import InputError
 
@@ -67,36 +66,26 @@ def read_value(text: str) -> Any:
 class _Constructor(SafeConstructor):
     """Numbers that mean the same to every reader; dates stay text."""
 
-    def construct_whole(self, node: ScalarNode) -> int:
-        if re.match(r"[-+]?0\w", node.value) or len(node.value) > DIGITS:
-            why = (
-                "has too many digits"
-                if len(node.value) > DIGITS
-                else "begins with 0, which readers take for different numbers"
-            )
-            raise InputError(f"line {_line(node)}: {node.value[:30]} {why}. Put it in quotes if it is text.")
-        return int(_number(self.construct_yaml_int, node))
-
-    def construct_finite(self, node: ScalarNode) -> float:
-        value = float(_number(self.construct_yaml_float, node))
-        if not math.isfinite(value):
-            raise InputError(f"line {_line(node)}: {node.value[:30]} is no finite number.")
-        return value
-
-
-for _tag, _construct in (
-    ("int", _Constructor.construct_whole),
-    ("float", _Constructor.construct_finite),
-    ("timestamp", _Constructor.construct_yaml_str),
-):
-    _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _construct)
+    def number(self, node: ScalarNode) -> int | float:
+        text, whole = node.value, str(node.tag).endswith(":int")
+        if whole and len(text) > DIGITS:
+            problem = "has too many digits"
+        elif whole and re.match(r"[-+]?0\w", text):
+            problem = "begins with 0, which readers take for different numbers"
+        else:
+            problem = "is no finite number"
+            try:
+                value = self.construct_yaml_int(node) if whole else float(self.construct_yaml_float(node))
+                if math.isfinite(value):
+                    return value
+            except ValueError:
+                problem = "is no number"
+        raise InputError(f"line {_line(node)}: {text[:30]} {problem}. Put it in quotes if it is text.")
 
 
-def _number(construct: Callable[[ScalarNode], Any], node: ScalarNode) -> Any:
-    try:
-        return construct(node)
-    except ValueError:
-        raise InputError(f"line {_line(node)}: {node.value[:30]} is no number.") from None
+for _tag in ("int", "float"):
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _Constructor.number)
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_yaml_str)
 
 
 def _count(node: Node, known: dict[int, int], depth: int) -> int:
@@ -110,14 +99,12 @@ def _count(node: Node, known: dict[int, int], depth: int) -> int:
             raise InputError(f"line {_line(node)}: an alias (*) stands inside what it stands for.")
         return known[id(node)]
     known[id(node)] = -1
-    inner: list[Node] = []
+    inner = [] if isinstance(node, ScalarNode) else node.value
     if isinstance(node, MappingNode):
-        for key, value in node.value:
+        for key, _ in node.value:
             if not isinstance(key, ScalarNode):
                 raise InputError(f"line {_line(key)}: a list or mapping cannot be a name; write `name: value`.")
-            inner.append(value)
-    elif isinstance(node, SequenceNode):
-        inner = node.value
+        inner = [value for _, value in node.value]
     total = 1 + sum(_count(one, known, depth + 1) for one in inner)
     if total > MOST:
         raise InputError(f"line {_line(node)}: with its aliases (*) written out it holds more than {MOST:,} values.")

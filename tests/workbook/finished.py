@@ -42,6 +42,10 @@ def write_sweep(folder: Path) -> Path:
         for e in EPOCHS
         for seed in SEEDS
     ]
-    about = {"varying": ["recommender", "start", "epochs", "seed"], "compare": {"vary": "start", "baseline": "random"}}
+    about = {
+        "about": "",
+        "varying": ["recommender", "start", "epochs", "seed"],
+        "compare": {"vary": "start", "baseline": "random"},
+    }
     write_json(folder / "sweep.json", about | {"runs": runs})
     return folder

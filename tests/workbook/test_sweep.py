@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mmlib.workbook.pages import pair
-from mmlib.workbook.run import finished
+from mmlib.workbook.paths import finished
 from mmlib.workbook.sweep import _write_plan, collect, slurm_script, sweep
 from mmlib.workbook.sweep_file import read_sweep
 

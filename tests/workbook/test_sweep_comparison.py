@@ -37,7 +37,9 @@ def folder(tmp_path: Path) -> Path:
                 pd.concat(kept).to_parquet(place / "per_user.parquet")
                 parameters = {"start": start, "recommender": recommender, "seed": seed, "lr": 0.1}
                 runs.append({"run": place.name, "folder": str(place), "parameters": parameters, "error": ""})
-    write_json(tmp_path / "sweep.json", {"varying": ["start", "recommender", "seed"], "runs": runs})
+    write_json(
+        tmp_path / "sweep.json", {"about": "", "varying": ["start", "recommender", "seed"], "compare": {}, "runs": runs}
+    )
     return tmp_path
 
 
