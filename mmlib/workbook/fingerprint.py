@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-_NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl")
-_NOT_CODE += ("__dataclass_fields__",)  # whose defaults are in __init__
+_NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl") + (
+    "__dataclass_fields__",  # whose defaults are in __init__
+)
 _IN_C = (types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType)
 _AROUND = (classmethod, staticmethod, property, functools.cached_property)  # functions that pickle cannot take apart
 _INSIDE = ("__func__", "fget", "fset", "func")  # what those are made of

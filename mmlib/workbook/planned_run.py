@@ -57,9 +57,11 @@ class Plan:
         ``sweep``: what the finished sweep found. What the parameters say in full, as they do of the generated shop, is
         left out.
         """
-        from .read import data_key
+        found = {}
+        if "dataset" in self.parameters:
+            from .read import data_key
 
-        found = {"dataset": data_key(self.parameters) if "dataset" in self.parameters else ""}
+            found["dataset"] = data_key(self.parameters)
         if ":" in (name := str(self.parameters.get("recommender", ""))):
             from .named_models import model_class
 

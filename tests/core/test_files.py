@@ -85,7 +85,7 @@ def test_a_full_disk_is_told_in_one_line_with_the_remedy(tmp_path, how: str) -> 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
 def test_a_folder_that_is_closed_to_writers_is_named(tmp_path, code: int) -> None:
-    said = f"{os.strerror(code)}. Open {tmp_path} to writing.*MMLIB_OUTPUTS is that of results, MMLIB_DATA that of downloads"
+    said = f"{os.strerror(code)}. Open {tmp_path} to writing.*MMLIB_OUTPUTS .* of results, MMLIB_DATA .* of downloads"
     with pytest.raises(InputError, match=said), writable(tmp_path / "a"):
         raise OSError(code, os.strerror(code), str(tmp_path / "a"))
     with pytest.raises(OSError, match="/another/place"), writable(tmp_path / "a"):

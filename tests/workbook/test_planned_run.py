@@ -114,7 +114,8 @@ def test_a_default_that_was_edited_since_is_refused(workbook: Path):
 
 def test_a_model_is_found_beside_the_sweeps_file_wherever_its_base_lies(tmp_path: Path):
     (tmp_path / "sweeps").mkdir()
-    (tmp_path / "sweeps" / "models_beside.py").write_text("from mmlib.recommenders import BPR\n\nclass Mine(BPR):\n    pass\n")
+    mine = "from mmlib.recommenders import BPR\n\nclass Mine(BPR):\n    pass\n"
+    (tmp_path / "sweeps" / "models_beside.py").write_text(mine)
     (tmp_path / "base.yaml").write_text("recommender: models_beside:Mine\n")
     (tmp_path / "sweeps" / "x.yaml").write_text("base: ../base.yaml\npages: ['04']\ngrid: {seed: [0, 1]}\n")
     with pytest.raises(InputError, match="there is no module models_beside in"):
