@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-_NOT_CODE = ("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl") + (
-    "__dataclass_fields__",  # whose defaults are in __init__
+_NOT_CODE = (  # of the fields of a data class, the defaults are in __init__
+    *("__doc__", "__dict__", "__weakref__", "__module__", "__abstractmethods__", "_abc_impl", "__dataclass_fields__"),
 )
 _IN_C = (types.GetSetDescriptorType, types.MemberDescriptorType, types.ClassMethodDescriptorType)
 _AROUND = (classmethod, staticmethod, property, functools.cached_property)  # functions that pickle cannot take apart
