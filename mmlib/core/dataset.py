@@ -140,28 +140,25 @@ class Dataset:
         """
         table = self.interactions.assign(part=np.asarray(list(parts), dtype=object))
         split = replace(self, interactions=table, split=SplitPassport(protocol, seed))
-        for part in PARTS:
-            if len(split.part(part)) == 0 and self.n_items < 2:
+        pairs = split._parts
+        if empty := [part for part in PARTS if len(pairs[part]) == 0]:
+            if self.n_items < 2:
                 raise InputError(f"{self.name} has {self.n_items} item, so there is nothing to rank: bring more items.")
-            if len(split.part(part)) == 0:
-                raise InputError(
-                    f"The {part} part of {self.name} is empty after the split '{protocol}' of {len(table)} "
-                    "interactions. Users need at least three interactions each for 8:1:1, time splits "
-                    "several moments, cold items several items; bring more data or choose another split."
-                )
-        done = replace(split, split=split._passport(protocol, seed))
-        done.__dict__["_parts"] = split._parts  # cut already
-        return done
-
-    def _passport(self, protocol: str, seed: int | None) -> SplitPassport:
-        pairs = {part: self.part(part) for part in PARTS}
-        unseen = {
-            f"{part} {name}": int((_seen(pairs[part], column, n) & ~_seen(pairs["train"], column, n)).sum())
-            for part in ("valid", "test")
-            for column, (name, n) in enumerate((("users", self.n_users), ("items", self.n_items)))
-        }
+            raise InputError(
+                f"The {empty[0]} part of {self.name} is empty after the split '{protocol}' of {len(table)} "
+                "interactions. Users need at least three interactions each for 8:1:1, time splits "
+                "several moments, cold items several items; bring more data or choose another split."
+            )
+        counts = {part: len(pairs[part]) for part in PARTS}
         hashes = {part: digest(pairs[part]) for part in PARTS}
-        return SplitPassport(protocol, seed, {part: len(pairs[part]) for part in PARTS}, unseen, hashes)
+        unseen = {}
+        for part in ("valid", "test"):
+            for column, (name, n) in enumerate((("users", self.n_users), ("items", self.n_items))):
+                here, known = (np.bincount(pairs[one][:, column], minlength=n) > 0 for one in (part, "train"))
+                unseen[f"{part} {name}"] = int((here & ~known).sum())
+        done = replace(split, split=SplitPassport(protocol, seed, counts, unseen, hashes))
+        done.__dict__["_parts"] = pairs  # cut already
+        return done
 
     def _check_numbers(self) -> list[np.ndarray]:
         """The interactions' users and items, [n] each, which must be numbers of rows of the other tables."""
@@ -246,8 +243,8 @@ class Dataset:
         n = len(self.interactions)
         facts: dict[str, Any] = {"users": self.n_users, "items": self.n_items, "interactions": n}
         facts["density"] = f"{n / max(1, self.n_users * self.n_items):.3%}"
-        facts["items with a picture"] = int((self.items["image"] != "").sum())
-        facts["items with a description"] = int((self.items["text"] != "").sum())
+        for what, column in (("picture", "image"), ("description", "text")):
+            facts[f"items with a {what}"] = int((self.items[column] != "").sum())
         if "review" in self.interactions:
             facts["interactions with a review"] = int((self.interactions["review"] != "").sum())
         if self.split:
@@ -262,15 +259,10 @@ class Dataset:
         return f"Dataset({self.name!r}, {self.n_users} users, {self.n_items} items, {rows} rows, {split})"
 
     def _repr_html_(self) -> str:
-        facts = self.summary().items()
-        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(_show(value))}</td></tr>" for name, value in facts)
+        facts = [(name, f"{one:,}" if isinstance(one, int) else str(one)) for name, one in self.summary().items()]
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in facts)
         notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
         return f"<h4>{escape(self.name)}</h4><table>{rows}</table>" + (f"<ul>{notes}</ul>" if notes else "")
-
-
-def _seen(pairs: np.ndarray, column: int, n: int) -> np.ndarray:
-    """Which of the n users (column 0) or items (column 1) occur in pairs [., 2]: [n] bool."""
-    return np.bincount(pairs[:, column], minlength=n) > 0
 
 
 def _columns(table: pd.DataFrame) -> Iterable[Any]:
@@ -282,7 +274,3 @@ def _columns(table: pd.DataFrame) -> Iterable[Any]:
             continue
         for start in range(0, len(values), 100_000):  # reviews are many and long: never all as Python's texts
             yield [str(value) for value in values[start : start + 100_000]]
-
-
-def _show(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)

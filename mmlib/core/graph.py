@@ -4,7 +4,7 @@ Letters: n = rows, m = columns, e = edges, d = width of a vector.
 """
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -116,14 +116,14 @@ class Graph:
         weight = self.weight * rows.clamp(min=1e-12).pow(left)[self.row]
         if how == "symmetric":
             weight = weight * cols.clamp(min=1e-12).pow(-0.5)[self.col]
-        return Graph(self.edges, weight, self.n_rows, self.n_cols, self.about | {"normalisation": how})
+        return replace(self, weight=weight, about=self.about | {"normalisation": how})
 
     def to(self, device: torch.device | str) -> "Graph":
         if self.weight.device == torch.device(device):
             return self
         pairs = self.edges.as_tensor().to(device)
         edges = EdgeIndex(pairs, sparse_size=(self.n_rows, self.n_cols), sort_order="row").fill_cache_()
-        return Graph(edges, self.weight.to(device), self.n_rows, self.n_cols, self.about)
+        return replace(self, edges=edges, weight=self.weight.to(device))
 
     @cached_property
     def csr(self) -> Tensor:
@@ -152,14 +152,10 @@ class Graph:
     def summary(self) -> dict[str, Any]:
         """Size and degrees, in reading order."""
         degrees = self.degrees()
-        return self.about | {
-            "rows": self.n_rows,
-            "columns": self.n_cols,
-            "edges": len(self.weight),
-            "neighbours, median": int(degrees.median()) if len(degrees) else 0,
-            "neighbours, most": int(degrees.max()) if len(degrees) else 0,
-            "without any": int((degrees == 0).sum()),
-        }
+        median, most = (int(degrees.median()), int(degrees.max())) if len(degrees) else (0, 0)
+        facts = {"rows": self.n_rows, "columns": self.n_cols, "edges": len(self.weight)}
+        facts |= {"neighbours, median": median, "neighbours, most": most, "without any": int((degrees == 0).sum())}
+        return self.about | facts
 
     def __repr__(self) -> str:
         return f"Graph({self.n_rows} x {self.n_cols}, {len(self.weight)} edges, {self.about.get('graph', 'made up')})"

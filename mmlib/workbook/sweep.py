@@ -7,11 +7,10 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import lru_cache
 from importlib.resources import files
 from multiprocessing import util
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -163,19 +162,34 @@ def slurm_script(one: Sweep, file: Path | str) -> str:
 def _results(plans: Sequence[Plan], jobs: int) -> Iterator[tuple[str, float, str]]:
     """Make runs, each in a process of its own: id, seconds, and the error if it failed, as they end.
 
-    The processes are forked, where the system can, from one that has imported what all runs need.
+    The processes are forked, where the system can, from one that has imported what all runs need. Each ends with this
+    one, whose end closes the pipe that it listens to.
     """
-    children, processes = list[Any](), _processes()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for done in as_completed([pool.submit(_in_a_process, each, processes, children) for each in plans]):
-                yield done.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in children:
-                if child.is_alive():
-                    os.kill(child.pid, signal.SIGINT)
-            raise
+    processes, waiting, going = _processes(), list(reversed(plans)), dict[Any, tuple[Plan, Any]]()
+    try:
+        while waiting or going:
+            while waiting and len(going) < jobs:
+                each, (ours, theirs) = waiting.pop(), processes.Pipe()
+                child = processes.Process(target=_run_given, args=(each, theirs, dict(os.environ)))
+                child.start()
+                theirs.close()
+                going[ours] = each, child
+            ready: list[Any] = wait(going)
+            for pipe in ready:
+                each, child = going[pipe]
+                found = None
+                with contextlib.suppress(EOFError, OSError):
+                    found = pipe.recv()
+                child.join()
+                pipe.close()
+                del going[pipe]
+                how = signal.Signals(-child.exitcode).name if child.exitcode < 0 else f"exit code {child.exitcode}"
+                died = f"its process died ({how}), as it does when memory runs out or somebody ends it"
+                yield each.id, *(found or (0.0, died))
+    finally:
+        for _, child in going.values():
+            if child.is_alive():
+                os.kill(child.pid, signal.SIGINT)
 
 
 @lru_cache
@@ -189,25 +203,6 @@ def _processes() -> Any:
     multiprocessing.current_process()._config["tempdir"] = str(folder.enter_context(socket_folder()))  # type: ignore[attr-defined]
     util.Finalize(None, folder.close, exitpriority=-200)
     return processes
-
-
-def _in_a_process(each: Plan, processes: Any, children: list[Any]) -> tuple[str, float, str]:
-    """Make one run; its process ends with this one, whose end closes the pipe that it listens to."""
-    ours, theirs = processes.Pipe()
-    child = processes.Process(target=_run_given, args=(each, theirs, dict(os.environ)))
-    child.start()
-    children.append(child)
-    theirs.close()
-    try:
-        seconds, error = ours.recv()
-    except (EOFError, OSError):
-        child.join()
-        code = child.exitcode
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return each.id, 0.0, f"its process died ({how}), as it does when memory runs out or somebody ends it"
-    child.join()
-    ours.close()
-    return each.id, seconds, error
 
 
 def _run_given(each: Plan, answers: Connection, environment: Mapping[str, str]) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml.composer import MaxDepthExceededError
 from ruamel.yaml.constructor import SafeConstructor
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
@@ -49,15 +50,16 @@ def read_value(text: str) -> Any:
     if len(text) > LARGEST:
         raise InputError(f"it is longer than {LARGEST:,} characters; it begins with {text[:40]!r}.")
     reader = YAML(typ="safe", pure=True)
-    reader.Constructor = _Constructor
+    reader.Constructor, reader.max_depth = _Constructor, DEEPEST
     try:
         node = reader.compose(text)
         if node is None:
             return None
-        _count(node, {}, 0)
+        _count(node, {})
         return reader.constructor.construct_document(node)
-    except RecursionError:
-        raise InputError(f"its brackets are nested deeper than {DEEPEST}.") from None
+    except MaxDepthExceededError as error:
+        line = error.problem_mark.line + 1
+        raise InputError(f"line {line}: brackets or dashes are nested deeper than {DEEPEST}.") from None
     except YAMLError as error:
         mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or str(error)
         raise InputError(f"line {mark.line + 1}: {problem}." if mark else " ".join(problem.split())) from None
@@ -88,10 +90,8 @@ for _tag in ("int", "float"):
 _Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_yaml_str)
 
 
-def _count(node: Node, known: dict[int, int], depth: int) -> int:
+def _count(node: Node, known: dict[int, int]) -> int:
     """How many values a node stands for, its aliases written out; refuses what cannot be a plain value."""
-    if depth > DEEPEST:
-        raise InputError(f"line {_line(node)}: brackets are nested deeper than {DEEPEST}.")
     if str(node.tag).removeprefix("tag:yaml.org,2002:") not in PLAIN:
         raise InputError(f"line {_line(node)}: {node.tag} is no plain value; leave the tag out.")
     if id(node) in known:
@@ -105,7 +105,7 @@ def _count(node: Node, known: dict[int, int], depth: int) -> int:
             if not isinstance(key, ScalarNode):
                 raise InputError(f"line {_line(key)}: a list or mapping cannot be a name; write `name: value`.")
         inner = [value for _, value in node.value]
-    total = 1 + sum(_count(one, known, depth + 1) for one in inner)
+    total = 1 + sum(_count(one, known) for one in inner)
     if total > MOST:
         raise InputError(f"line {_line(node)}: with its aliases (*) written out it holds more than {MOST:,} values.")
     known[id(node)] = total
