@@ -1,6 +1,5 @@
 import os
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -142,16 +141,6 @@ def test_a_run_that_reads_a_sweep_is_another_run_when_the_sweep_has_changed(tmp_
     assert len({before, fewer, id_()}) == 3
     with pytest.raises(InputError, match=r"no sweep\.json in it"):
         plan({"sweep": str(tmp_path / "nowhere")}, pages=["07"]).id  # noqa: B018
-
-
-def test_pages_are_told_their_data_and_find_public_catalogues_where_they_are(workbook: Path):
-    """``MMLIB_DATA`` is where downloads lie."""
-    one = plan({"pages": ["00_first"]})
-    one = replace(one, parameters=one.parameters | {"dataset": "amazon-2014/Baby"})
-    one.__dict__["contents"] = {"dataset": "k"}  # found before
-    told = variables(one)
-    assert "MMLIB_DATA" not in told
-    assert told["MMLIB_PLANNED"] == "k amazon-2014/Baby"
 
 
 @pytest.mark.parametrize(

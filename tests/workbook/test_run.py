@@ -13,10 +13,9 @@ import pytest
 from mmlib.core.errors import InputError
 from mmlib.core.files import write_json
 from mmlib.workbook.kernel import PageError
-from mmlib.workbook.paths import finished
 from mmlib.workbook.planned_run import plan
 from mmlib.workbook.read import read
-from mmlib.workbook.run import run, run_plan
+from mmlib.workbook.run import finished, run, run_plan
 
 from .tiny import make
 
@@ -162,7 +161,7 @@ def test_other_data_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "b" / "shop" / "ratings.csv").write_text(text.replace("u1,i1", "u2,i1", 1))
     after = id_()
     assert after != before
-    monkeypatch.setenv("MMLIB_PLANNED", f"{after} shop")  # as a page that was planned on other data
+    monkeypatch.setenv("MMLIB_DATA", f"{after} shop")  # as a page that was planned on other data
     with pytest.raises(InputError, match=r"shop was edited after this run was planned\. Start the same command again"):
         read("shop")
 
