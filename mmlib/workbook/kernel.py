@@ -17,6 +17,14 @@ from ..core.files import digest
 from .paths import short
 
 START_TIMEOUT = 300  # seconds; many kernels that import PyTorch from one busy disk take long
+KERNEL = """
+import ctypes, os, runpy, signal, sys
+if sys.platform == "linux":  # elsewhere ipykernel looks every second whether its parent lives
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != int(os.environ["JPY_PARENT_PID"]):
+        sys.exit("its parent is gone")
+runpy.run_module("ipykernel_launcher", run_name="__main__")
+"""  # a kernel that outlived its parent would make folders anew while another process removes them
 
 
 class LeftOut(InputError):
@@ -93,7 +101,7 @@ def _manager(folder: Path, env: Mapping[str, str], log: Path, started: list[Any]
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    command = [sys.executable, "-c", KERNEL, "-f", "{connection_file}"]
     own = {"IPYTHONDIR": str(folder / "ipython")}  # nobody's start-up files
     own |= {"MMLIB_PROGRESS": os.environ.get("MMLIB_PROGRESS", "lines"), "PLOTLY_RENDERER": "plotly_mimetype"}
     escaped = {name: value.replace("$", "$$") for name, value in (own | dict(env)).items()}
@@ -122,10 +130,16 @@ def _ended() -> Iterator[list[Any]]:
     try:
         yield started
     finally:
+        logging.getLogger("asyncio").addFilter(_is_news)
         for process in started:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not what asyncio says of a task that waited for a kernel which was ended here."""
+    return "DeadKernelError" not in record.getMessage()
 
 
 def _lives(pid: str) -> bool:

@@ -188,3 +188,25 @@ def test_a_killed_run_starts_again_and_its_kernel_is_gone(workbook: Path):
     assert "left over" not in found
     assert kernels
     assert psutil.wait_procs(kernels, timeout=10)[1] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a kernel may live for a second longer")
+def test_a_kernel_that_was_starting_when_its_run_was_killed_leaves_nothing(workbook: Path, tmp_path: Path):
+    import psutil
+
+    from mmlib.workbook import kernel
+
+    command = [sys.executable, "-m", "mmlib", "run", "--force", "-p", "mode", "wait", "--pages", "00"]
+    (tmp_path / "t").mkdir()
+    environment = os.environ | {"TMPDIR": str(tmp_path / "t")}
+    killed = psutil.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    while not (kernels := killed.children()):
+        assert killed.poll() is None
+    killed.kill()
+    killed.wait()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(kernel.tempfile, "gettempdir", lambda: str(tmp_path / "t"))
+        with kernel.socket_folder():  # removes the folder of the one that was killed
+            pass
+    assert psutil.wait_procs(kernels, timeout=20)[1] == []
+    assert list((tmp_path / "t").iterdir()) == []
