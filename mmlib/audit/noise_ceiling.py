@@ -127,16 +127,22 @@ def ceiling(matched: Matched, train: csr_matrix, held_out: csr_matrix) -> Ceilin
         NotMade: when there are too few users, or items with two held-out buyers.
     """
     buyers, bought = _pairs(held_out, matched.present, matched.known)
-    _enough(buyers, bought, len(matched.present))
-    y, told = matched.items, matched.users[buyers]
-    stratum = _strata(np.asarray(train.sum(0)).ravel() + np.bincount(bought, minlength=len(y)))
-    left, right, used = _both_sides(y, told, bought, stratum)
+    y, told, often = matched.items, matched.users[buyers], np.bincount(bought, minlength=len(matched.items))
+    items, users = int((often >= 2).sum()), len(np.unique(buyers))
+    if items < LEAST or users < LEAST:
+        raise NotMade(
+            f"it needs {LEAST} users with held-out purchases and {LEAST} items with two held-out buyers; "
+            f"there are {users} and {items}"
+        )
+    purchases = np.asarray(train.sum(0)).ravel() + often
+    stratum = np.searchsorted(np.quantile(purchases, np.linspace(0, 1, STRATA + 1)[1:-1]), purchases)
+    left, right = _both_sides(y, told, bought, stratum)
     without = [
-        np.subtract(*_both_sides(y, told[keep], bought[keep], stratum)[:2])
+        np.subtract(*_both_sides(y, told[keep], bought[keep], stratum))
         for keep in (buyers % GROUPS != group for group in range(GROUPS))
     ]
     error = float(np.sqrt((GROUPS - 1) * np.var(without)))
-    return Ceiling(left, right, error, used)
+    return Ceiling(left, right, error, items)
 
 
 def preference(matched: Matched, test: csr_matrix, valid: csr_matrix) -> tuple[float, int]:
@@ -166,8 +172,8 @@ def preference(matched: Matched, test: csr_matrix, valid: csr_matrix) -> tuple[f
     return (float(difference.mean()) / error if error > 0 else 0.0), len(difference)
 
 
-def _both_sides(y: np.ndarray, told: np.ndarray, bought: np.ndarray, stratum: np.ndarray) -> tuple[float, float, int]:
-    """The two sides of the inequality, summed over directions and strata, and the number of items used.
+def _both_sides(y: np.ndarray, told: np.ndarray, bought: np.ndarray, stratum: np.ndarray) -> tuple[float, float]:
+    """The two sides of the inequality, summed over directions and strata.
 
     y [n_items, d]; told [pairs, d] the buyers' profiles; bought [pairs]; stratum [n_items].
     """
@@ -181,7 +187,7 @@ def _both_sides(y: np.ndarray, told: np.ndarray, bought: np.ndarray, stratum: np
         relation = np.maximum((y[one] * total[one] / count).sum(0), 0)
         left += float((relation**2 / np.maximum((y[one] ** 2).sum(0), 1e-12)).sum())
         right += float(((total[one] ** 2 - squares[one]) / (count * (count - 1))).sum())
-    return left, right, int((n >= 2).sum())
+    return left, right
 
 
 def _directions(vectors: np.ndarray, present: np.ndarray) -> np.ndarray:
@@ -215,17 +221,3 @@ def _pairs(matrix: csr_matrix, present: np.ndarray, users: np.ndarray | None = N
     rows, items = matrix.nonzero()
     keep = present[items] if users is None else present[items] & users[rows]
     return rows[keep], items[keep]
-
-
-def _strata(purchases: np.ndarray) -> np.ndarray:
-    edges = np.quantile(purchases, np.linspace(0, 1, STRATA + 1)[1:-1])
-    return np.searchsorted(edges, purchases)
-
-
-def _enough(buyers: np.ndarray, bought: np.ndarray, n_items: int) -> None:
-    items, users = int((np.bincount(bought, minlength=n_items) >= 2).sum()), len(np.unique(buyers))
-    if items < LEAST or users < LEAST:
-        raise NotMade(
-            f"it needs {LEAST} users with held-out purchases and {LEAST} items with two held-out buyers; "
-            f"there are {users} and {items}"
-        )

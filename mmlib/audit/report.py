@@ -5,14 +5,16 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
+import pandas as pd
+
 from ..core.errors import InputError
 
-SEVERITIES = ("leak", "warning", "note")  # worst first
-MEANING = {
+MEANING = {  # worst first
     "leak": "held-out interactions are inside what a model may see; results with it are void",
     "warning": "may bend the results, or is a leak that is suspected and not proved",
     "note": "worth knowing when the results are read",
 }
+SEVERITIES = tuple(MEANING)
 SHOWN = 6  # examples kept of each finding
 
 
@@ -112,13 +114,12 @@ class Audit:
         Raises:
             InputError: for other values.
         """
+        from pydantic import TypeAdapter, ValidationError
+
         try:
-            values = {name: value[name] for name in cls.__dataclass_fields__}
-            values["findings"] = tuple(_finding(one) for one in values["findings"])
-            values |= {name: tuple(values[name]) for name in ("checked", "clean", "notes")}
-        except (KeyError, TypeError):
+            return TypeAdapter(cls).validate_python(value)
+        except ValidationError:
             raise InputError("This is not an audit that mmlib wrote. Make it again with mmlib audit.") from None
-        return cls(**values)
 
     def summary(self) -> str:
         """One line: how many findings of each severity."""
@@ -137,25 +138,16 @@ class Audit:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td><b>{one.severity}</b></td><td>{one.count:,}</td><td>{escape(one.what)}</td>"
-            f"<td>{escape(one.remedy)}</td></tr>"
-            for one in self.findings
-        )
-        head = "<thead><tr><th>severity</th><th>count</th><th>what</th><th>what to do</th></tr></thead>"
-        table = f"<table>{head}<tbody>{rows}</tbody></table>" if rows else ""
+        rows = [(one.severity, f"{one.count:,}", one.what, one.remedy) for one in self.findings]
+        with pd.option_context("display.max_colwidth", None):
+            table = pd.DataFrame(rows, columns=["severity", "count", "what", "what to do"]).to_html(index=False)
         clean = f"<p>Checked and clean: {escape(', '.join(self.clean))}.</p>" if self.clean else ""
-        return f"<h4>Audit of {escape(self.dataset)}</h4><p>{escape(self.summary())}.</p>{table}{clean}"
+        return f"<h4>Audit of {escape(self.dataset)}</h4><p>{escape(self.summary())}.</p>{table if rows else ''}{clean}"
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """In the order of severity; within one, as they came."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
-
-
-def _finding(value: Mapping[str, Any]) -> Finding:
-    examples = tuple(Example(one["text"], tuple(one["items"]), tuple(one["users"])) for one in value["examples"])
-    return Finding(**{**value, "examples": examples})
 
 
 def _plainly(example: Example) -> str:

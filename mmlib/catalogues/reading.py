@@ -64,6 +64,16 @@ class Reading:
             said.append(f"{name}: unreadable lines left out: {count:,}" + (f" ({examples})." if examples else "."))
         return tuple(said)
 
+    def first_rows(self, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+        """The first row of each item in a table with a column ``id``; the others are counted."""
+        again = table.duplicated("id")
+        if again.any():
+            some = ", ".join(table.loc[again, "id"].unique()[:3])
+            self.notes.append(
+                f"{path.name}: rows that repeat an item: {int(again.sum())}, such as {some}; its first row is kept."
+            )
+        return table[~again].reset_index(drop=True)
+
     def match(self, used: pd.Series, listed: pd.Index, what: str, files: tuple[Path, Path]) -> None:
         """Note the ids in interactions that a table or list of users or items does not have.
 

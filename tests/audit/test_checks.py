@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pytest
@@ -97,7 +98,9 @@ def test_pictures_are_not_read_when_they_are_not_wanted(tmp_path, monkeypatch):
 def test_titles_cannot_become_code():
     title = "<script>alert(1)</script>"
     data = shop(ROWS, 8, items={"title": [title] * 8})
-    assert "<script>" not in audit(data)._repr_html_()
+    found = audit(data)
+    assert "<script>" not in found._repr_html_()
+    assert all(text in unescape(found._repr_html_()) for one in found.findings for text in (one.what, one.remedy))
     assert json.dumps(audit(data).to_json())
 
 

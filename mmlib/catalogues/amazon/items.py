@@ -11,10 +11,10 @@ import pandas as pd
 from ...core.progress import progress
 from ..clean_items import plain
 from ..reading import Reading
+from ..tables.pictures import named_by_id
 from ..text_files import lines
 from .forms import METADATA, ROOTS, first_of, name_of, picture_url, record, texts_of
 
-PICTURE_KINDS = (".jpg", ".jpeg", ".png", ".webp", ".gif")
 SHARED = 10  # items that must share a category's name for it to be of use
 
 
@@ -87,15 +87,36 @@ def described(raw: Mapping[str, Any], fields: Sequence[str]) -> Item:
     )
 
 
-def table_of_items(known: Sequence[str], found: Mapping[str, Item]) -> pd.DataFrame:
-    """The items' table in the order of ``known``; ``""`` in every column for those that were not found."""
-    nothing = Item("", "", "", (), "", 0)
-    items = [found.get(name, nothing) for name in known]
-    columns = {name: [getattr(item, name) for item in items] for name in ("title", "text", "brand", "image_url")}
-    table = pd.DataFrame({"id": list(known), "title": columns["title"], "text": columns["text"]})
-    return table.assign(
-        image="", category=categories([item.path for item in items]), brand=columns["brand"], url=columns["image_url"]
-    ).rename(columns={"url": "image_url"})
+def table_of_items(
+    known: Sequence[str], found: Mapping[str, Item], fields: Sequence[str], folder: Path, notes: list[str]
+) -> pd.DataFrame:
+    """The items' table in the order of ``known``; ``""`` in every column for those that were not found.
+
+    ``image`` is the file of the item's picture in ``folder``, ``<id>.jpg`` or the like.
+    """
+    items = [found.get(name, Item("", "", "", (), "", 0)) for name in known]
+    files = named_by_id(folder)
+    table = pd.DataFrame(
+        {
+            "id": list(known),
+            "title": [item.title for item in items],
+            "text": [item.text for item in items],
+            "image": [files.get(name, "") for name in known],
+            "category": categories([item.path for item in items]),
+            "brand": [item.brand for item in items],
+            "image_url": [item.image_url for item in items],
+        }
+    )
+    told = " + ".join(field for field in fields if field != "title") or "nothing"
+    lost = len(known) - len(found)
+    notes.append(f"Items: {len(known):,}; without metadata: {lost:,}; title = title, text = {told}.")
+    for name in ("title", "text"):
+        if lacking := int((table[name] == "").sum()):
+            notes.append(f"Items without {name}: {lacking:,}.")
+    if html := sum(item.html for item in items):
+        notes.append(f"Texts of items that had HTML taken out: {html:,}.")
+    notes.append(f"Items without a picture: {int((table['image'] == '').sum()):,}.")
+    return table
 
 
 def categories(paths: Sequence[tuple[str, ...]], shared: int = SHARED) -> list[str]:
@@ -106,14 +127,6 @@ def categories(paths: Sequence[tuple[str, ...]], shared: int = SHARED) -> list[s
     """
     count = Counter(name for path in paths for name in set(path))
     return [next((name for name in reversed(path) if count[name] >= shared), path[0]) if path else "" for path in paths]
-
-
-def pictures_in(folder: Path, known: Sequence[str]) -> list[str]:
-    """The file of each item's picture in ``folder``, ``<id>.jpg`` or another of ``PICTURE_KINDS``; ``""`` without."""
-    files: dict[str, str] = {}
-    for kind in reversed(PICTURE_KINDS):
-        files |= {path.stem: path.name for path in folder.glob(f"*{kind}") if path.is_file()}
-    return [files.get(name, "") for name in known]
 
 
 def _is_other(line: str, key: str, wanted: set[str]) -> bool:

@@ -13,7 +13,7 @@ from ..clean import k_core
 from ..reading import Reading
 from . import files
 from .forms import FORMS, text_fields
-from .items import Item, pictures_in, read_items, table_of_items
+from .items import Item, read_items, table_of_items
 from .reviews import collect
 from .selection import keep
 from .texts import table_of_reviews
@@ -86,12 +86,9 @@ def read(
         some = [one.get(FORMS[form].item) for one in files.first_records(item_file)]  # to show them
         listed = pd.Index(list(described) or [name for name in some if isinstance(name, str)])
         reading.match(used, listed, "items", (review_file, item_file))
-    items = _items(item_ids, described, fields, notes)
+    items = table_of_items(item_ids, described, fields, folder / "images", notes)
     images = folder / "images" if (folder / "images").is_dir() else None
-    if images:
-        items["image"] = pictures_in(images, item_ids)
     notes[1:1] = reading.bad_lines()
-    notes.append(f"Items without a picture: {int((items['image'] == '').sum()):,}.")
     users = pd.DataFrame({"id": kept.users.to_pylist()})
     return Dataset(reading.name or folder.resolve().name, users, items, interactions, images, notes=tuple(notes))
 
@@ -119,18 +116,3 @@ def _scratch(folder: str | Path | None) -> tempfile.TemporaryDirectory[str]:
         return tempfile.TemporaryDirectory(prefix="mmlib-amazon-", dir=folder)
     except OSError as error:
         raise InputError(f"scratch = {folder!r}: no temporary folder can be made there: {error}.") from None
-
-
-def _items(known: list[str], found: dict[str, Item], fields: Sequence[str], notes: list[str]) -> pd.DataFrame:
-    table = table_of_items(known, found)
-    others = [field for field in fields if field != "title"]
-    notes.append(
-        f"Items: {len(known):,}; without metadata: {len(known) - len(found):,}; title = title, text = "
-        f"{' + '.join(others) or 'nothing'}."
-    )
-    for name in ("title", "text"):
-        if lacking := int((table[name] == "").sum()):
-            notes.append(f"Items without {name}: {lacking:,}.")
-    if html := sum(item.html for item in found.values()):
-        notes.append(f"Texts of items that had HTML taken out: {html:,}.")
-    return table

@@ -88,9 +88,6 @@ def _films(path: Path, reading: Reading) -> pd.DataFrame:
     found["genres"] = cells.text["genres"].str.strip().replace(["(no genres listed)", "unknown"], "")
     found = found[cells.sound].reset_index(drop=True)
     split = found["title"].str.extract(_YEAR)
-    again = int(found["id"].duplicated().sum())
-    if again:
-        reading.notes.append(f"{path.name}: lines that repeat a film: {again}; its first line is kept.")
     table = pd.DataFrame(
         {
             "id": found["id"],
@@ -101,7 +98,7 @@ def _films(path: Path, reading: Reading) -> pd.DataFrame:
         },
         dtype=object,
     )
-    return table.reindex(columns=[*COLUMNS, "year"], fill_value="").drop_duplicates("id", ignore_index=True)
+    return reading.first_rows(table.reindex(columns=[*COLUMNS, "year"], fill_value=""), path)
 
 
 def _listed(path: Path, reading: Reading) -> Cells:

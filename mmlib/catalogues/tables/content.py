@@ -58,7 +58,7 @@ def content(reading: Reading, path: Path | None, columns: Mapping[str, Any]) -> 
         if silent and _is_prose(name, raw[name].tolist()):
             notes.append(f"Items without {name}: {silent}.")
     others = [name for name in head if name != item and name not in COLUMNS]
-    return _unique(pd.concat([table, raw[others]], axis=1), path, notes), images
+    return reading.first_rows(pd.concat([table, raw[others]], axis=1), path), images
 
 
 def joined(raw: pd.DataFrame, names: list[str]) -> list[str]:
@@ -113,16 +113,6 @@ def _listed(cell: str) -> list[str]:
         return flat(ast.literal_eval(cell))
     except (ValueError, SyntaxError, RecursionError, MemoryError):
         return []
-
-
-def _unique(table: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
-    again = table.duplicated("id")
-    if again.any():
-        some = ", ".join(table.loc[again, "id"].unique()[:3])
-        notes.append(
-            f"{path.name}: rows that repeat an item: {int(again.sum())}, such as {some}; its first row is kept."
-        )
-    return table[~again].reset_index(drop=True)
 
 
 def _nothing(columns: Mapping[str, Any], notes: list[str]) -> pd.DataFrame:

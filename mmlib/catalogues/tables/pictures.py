@@ -50,6 +50,13 @@ def pictures(
     return names, base, how
 
 
+def named_by_id(folder: Path) -> dict[str, str]:
+    """The pictures in a folder, by what their names say before the dot; of several the first in the order of KINDS."""
+    files = [path for path in folder.glob("*.*") if path.suffix.lower() in KINDS and not path.is_dir()]
+    files.sort(key=lambda path: (KINDS.index(path.suffix.lower()), path.name), reverse=True)
+    return {path.stem: path.name for path in files}
+
+
 def _named(
     folder: Path, path: Path, raw: pd.DataFrame, ids: pd.Series, columns: Mapping[str, Any]
 ) -> tuple[list[str], str | None]:
@@ -61,7 +68,7 @@ def _named(
         return raw[column].str.strip().tolist(), column
     for name in FOLDERS if "image" not in columns else ():
         if (folder / name).is_dir():
-            files = {file.stem: file.name for file in sorted((folder / name).iterdir()) if file.suffix.lower() in KINDS}
+            files = named_by_id(folder / name)
             if any(item in files for item in ids):
                 return [f"{name}/{files[item]}" if item in files else "" for item in ids], f"{name}/<id>"
     return [""] * len(ids), None

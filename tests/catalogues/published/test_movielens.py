@@ -79,7 +79,7 @@ def test_films_without_a_line_and_lines_that_repeat(tmp_path):
     data = read(write(tmp_path, M1 | {"movies.dat": "1::A::Comedy\n1::B::Crime\n"}))
     assert data.items[["id", "title", "category"]].to_numpy().tolist() == [["1", "A", "Comedy"], ["2", "", ""]]
     assert any("Items with interactions but no row of their own: 1 of 2, with" in note for note in data.notes)
-    assert "movies.dat: lines that repeat a film: 1; its first line is kept." in data.notes
+    assert "movies.dat: rows that repeat an item: 1, such as 1; its first row is kept." in data.notes
 
 
 def test_the_earliest_rating_of_a_repeated_pair_is_kept(tmp_path):
