@@ -9,10 +9,9 @@ import plotly.graph_objects as go
 
 from ..core.errors import InputError
 from ..evaluation import Comparison, Comparisons, Method, ranked
-from ..evaluation.intervals import in_words
 from .means import COSTS
-from .tables import Html, html_table, listed
-from .theme import GRID, INK, MUTED, PALETTE, axis_names, bars, caption, small, style
+from .tables import Html, html_table, interval, listed, note
+from .theme import GRID, INK, LEGEND, MUTED, PALETTE, bars, finish, small
 
 _BETTER, _WORSE = PALETTE[0], PALETTE[1]  # blue and orange stay apart for every kind of colour blindness
 _ONE_LINE = 40  # letters of two names that stand on one line beside a figure on a phone
@@ -22,7 +21,7 @@ _MOST_WRITTEN = 10  # methods up to which each cell of the matrix has room for i
 def verdict(found: Comparisons) -> Html:
     """One sentence per comparison, bold where it is significant, and how it was decided."""
     rows = (f"<b>{escape(one.sentence())}</b>" if one.significant else escape(one.sentence()) for one in found)
-    return Html(listed((f"{one}." for one in rows), "There was nothing to compare.").text + _note(found.rule))
+    return Html(listed((f"{one}." for one in rows), "There was nothing to compare.").text + note(found.rule))
 
 
 def conclusion(found: Comparisons, versus: Comparisons, vary: str, baseline: str) -> Html:
@@ -36,7 +35,7 @@ def conclusion(found: Comparisons, versus: Comparisons, vary: str, baseline: str
         f"are significantly better, {worse} worse, and {unsure} neither"
     )
     said = [f"<b>{escape(first)}</b>", against, *map(escape, others)]
-    return Html("".join(f"<p>{one}.</p>" for one in said) + _note(found.rule))
+    return Html("".join(f"<p>{one}.</p>" for one in said) + note(found.rule))
 
 
 def compared_table(found: Comparisons) -> Html:
@@ -77,12 +76,11 @@ def comparison(found: Comparisons) -> go.Figure:
             f"{escape(one.numbers())}<extra></extra>",
         )  # fmt: skip
     fig.add_vline(x=0, line=dict(color=INK, width=1))
-    axis_names(fig, "paired difference (first − second; metrics run from 0 to 1)", "")
     fig.update_yaxes(tickvals=list(range(len(labels))), ticktext=labels, tickfont_color=INK, showgrid=False)
     fig.update_yaxes(range=[len(labels) - 0.4, -0.6])
-    style(fig, height=130 + (46 + 16 * any(label.count("<br>") > 1 for label in labels)) * len(labels), margin_t=40)
     text = f"Filled and bold: significant. Right of the line, the first is better. {found.rule}"
-    return caption(fig, text, width=92)
+    x, lines = "paired difference (first − second; metrics run from 0 to 1)", max(one.count("<br>") for one in labels)
+    return finish(fig, text, x=x, width=92, height=130 + (46 + 16 * (lines > 1)) * len(labels), margin_t=40)
 
 
 def standings(methods: Mapping[str, Method], found: Comparisons, *, metric: str = "recall@20", digits: int = 4) -> Html:
@@ -103,13 +101,11 @@ def standings(methods: Mapping[str, Method], found: Comparisons, *, metric: str 
     shown = [name for name in COSTS if any(name in one.costs for one in methods.values())]
     rows = []
     for place, (name, middle, low, high, users) in enumerate(table.itertuples(index=False), 1):
-        mean, bracket, ends = in_words(middle, low, high, users, digits).partition(" [")
-        mean = f"<b>{mean}</b>" if leaders == [name] else mean
-        mark = " ≈" if name in leaders and len(leaders) > 1 else ""
-        pair = pairs.get((name, best))
-        cells = [f"{place}", escape(name), mean + (f" <small>[{ends}</small>" if bracket else "") + mark]
-        cells += [escape(pair.numbers(digits)) if pair else "", *(_cost(methods[name], cost) for cost in shown)]
-        rows.append([*cells, f"{len(methods[name].runs)}"])
+        mean = interval(middle, low, high, users, digits, bold=leaders == [name])
+        mean += " ≈" if name in leaders and len(leaders) > 1 else ""
+        behind = escape(pairs[name, best].numbers(digits)) if (name, best) in pairs else ""
+        costs = (_cost(methods[name], cost) for cost in shown)
+        rows.append([f"{place}", escape(name), mean, behind, *costs, f"{len(methods[name].runs)}"])
     head = ["", "method", metric, "paired difference from the best", *map(COSTS.__getitem__, shown), "seeds"]
     alone = "Bold: significantly better than every other." if len(leaders) == 1 else "No method beats all others."
     note = f"Means over {table['users'].max():,} users and all seeds, with 95 % intervals. {found.rule} {alone} "
@@ -145,15 +141,14 @@ def pair_matrix(found: Comparisons, order: Sequence[str]) -> go.Figure:
         colorscale=[[0, _WORSE], [0.5, "#ffffff"], [1, _BETTER]],
         colorbar=dict(title=dict(text=f"difference<br>of {escape(metric)}", font_size=12), thickness=12), **common,
     )  # fmt: skip
-    axis_names(fig, "column: method by its number", "row: method")
     fig.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=INK)
     fig.update_xaxes(showgrid=False, side="bottom", type="category")
-    style(fig, height=150 + 26 * n, margin_t=24)
-    words = (
+    text = (
         f"Row minus column. Blue, +: the row is better; orange, −: the column is; grey: not significant. "
         f"{len(found) - found.tally()[2]} of {len(found)} pairs are significant. {found.rule}"
     )
-    return caption(fig, words, width=96)
+    x, y = "column: method by its number", "row: method"
+    return finish(fig, text, x=x, y=y, width=96, height=150 + 26 * n, margin_t=24)
 
 
 def resolution(found: Comparisons) -> go.Figure:
@@ -179,16 +174,15 @@ def resolution(found: Comparisons) -> go.Figure:
             name=f"difference, {'' if wanted else 'not '}significant",
             marker=_marker(wanted, tone),
         )  # fmt: skip
-    axis_names(fig, f"size of the difference of {escape(found[0].metric)} (0 to 1)", "")
     fig.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=INK)
     fig.update_xaxes(rangemode="tozero")
-    legend = dict(orientation="h", y=1, yanchor="top", yref="container", x=0)
-    style(fig, height=140 + 30 * len(labels), legend=legend, showlegend=True, margin_t=44)
     text = (
         "Bar: the smallest true difference that this comparison finds in four of five repetitions at the "
         f"{100 * found.level:g} % level, before any correction. Marker: the size of the difference that was measured."
     )
-    return caption(fig, text, width=96)
+    fig.update_layout(legend=LEGEND, showlegend=True)
+    x = f"size of the difference of {escape(found[0].metric)} (0 to 1)"
+    return finish(fig, text, x=x, width=96, height=140 + 30 * len(labels), margin_t=44)
 
 
 def _some(found: Comparisons) -> Comparisons:
@@ -203,10 +197,6 @@ def _names(one: Comparison, gap: str = "") -> str:
 
 def _marker(sure: bool, tone: str) -> dict[str, object]:
     return dict(symbol="square" if sure else "square-open", size=10, color=tone, line=dict(color=tone, width=2))
-
-
-def _note(text: str) -> str:
-    return f'<div class="mm-note">{escape(text)}</div>'
 
 
 def _written(value: np.ndarray, sure: np.ndarray) -> np.ndarray:

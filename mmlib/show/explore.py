@@ -5,7 +5,7 @@ choice as a static gallery, so that a report never holds a dead widget.
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -52,8 +52,7 @@ def items(data: Dataset, vectors: Vectors, *, k: int = 6, item: int | None = Non
             groups.append((f"Nearest by {name}", note, tiles))
         return beside(data, chosen, groups)
 
-    first = int(data.purchases().argmax()) if item is None else item
-    return _explorer("item", [str(title) for title in data.items["title"]], draw, first)
+    return _explorer("item", data.items["title"], draw, _most_bought(data) if item is None else item)
 
 
 def users(
@@ -89,7 +88,7 @@ def users(
 
     count = np.bincount(data.train[:, 0], minlength=data.n_users)
     typical = int(np.argsort(count, kind="stable")[len(count) // 2])
-    return _explorer("user", [str(name) for name in data.users["id"]], draw, typical if user is None else user)
+    return _explorer("user", data.users["id"], draw, typical if user is None else user)
 
 
 def graph(data: Dataset, graph: Any, *, k: int = 8, item: int | None = None) -> Any:
@@ -102,9 +101,8 @@ def graph(data: Dataset, graph: Any, *, k: int = 8, item: int | None = None) -> 
     Returns:
         A widget in JupyterLab, else ``Html`` for the first choice.
     """
-    first = int(data.purchases().argmax()) if item is None else item
-    titles = [str(title) for title in data.items["title"]]
-    return _explorer("item", titles, lambda chosen: neighbourhood(data, graph, chosen, k), first)
+    first = _most_bought(data) if item is None else item
+    return _explorer("item", data.items["title"], lambda chosen: neighbourhood(data, graph, chosen, k), first)
 
 
 def values(results: Mapping[float, Any], *, label: str = "value", first: float | None = None) -> Any:
@@ -181,18 +179,13 @@ def _slider(results: dict[float, go.Figure], label: str, first: float) -> go.Fig
     steps = []
     for value, one in results.items():
         visible = [(True if was is None else was) if own == value else False for was, own in zip(shown, owner)]
-        layout = {
-            "annotations": one.layout.to_plotly_json().get("annotations", []),
-            "title.text": one.layout.title.text,
-        }
-        if one.layout.meta != fig.layout.meta:
-            layout["meta"] = one.layout.meta
+        notes = one.layout.to_plotly_json().get("annotations", [])
+        layout = {"annotations": notes, "title.text": one.layout.title.text}
+        layout |= {"meta": one.layout.meta} if one.layout.meta != fig.layout.meta else {}
         steps.append(dict(label=str(value), method="update", args=[{"visible": visible}, layout]))
-    active = list(results).index(first)
-    place = dict(
-        x=0, len=1, y=1, yanchor="bottom", pad=dict(b=64, t=0), currentvalue=dict(prefix=f"{label} = ", font_size=14)
-    )
-    fig.update_layout(sliders=[dict(active=active, steps=steps, **place)])
+    place = dict(x=0, len=1, y=1, yanchor="bottom", pad=dict(b=64, t=0))
+    name = dict(prefix=f"{label} = ", font_size=14)
+    fig.update_layout(sliders=[dict(active=list(results).index(first), steps=steps, currentvalue=name, **place)])
     return fig.update_layout(margin_t=(fig.layout.margin.t or 64) + 100, height=(fig.layout.height or 400) + 100)
 
 
@@ -206,12 +199,17 @@ def _nearest(unit: torch.Tensor, present: torch.Tensor, item: int, k: int) -> li
     return list(zip(found.indices.tolist(), found.values.tolist()))
 
 
+def _most_bought(data: Dataset) -> int:
+    return int(data.purchases().argmax())
+
+
 def _live() -> bool:
     return "ipykernel" in sys.modules and _someone_watches()
 
 
-def _explorer(what: str, names: Sequence[str], draw: Callable[[int], Html], first: int) -> Any:
-    """A searchable list beside a pane; headless, the pane of the first choice."""
+def _explorer(what: str, found: Iterable[Any], draw: Callable[[int], Html], first: int) -> Any:
+    """A searchable list of names beside a pane; headless, the pane of the first choice."""
+    names = list(map(str, found))
     if not 0 <= first < len(names):
         raise InputError(f"There is no {what} {first}: the catalogue has {what}s 0 to {len(names) - 1}.")
     if not _live():

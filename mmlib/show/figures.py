@@ -12,9 +12,9 @@ from plotly.subplots import make_subplots
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
 from ..kernels import neighbours as nearest
-from .pictures import Html
 from .spaces import Vectors, item_spaces
-from .theme import DASHES, SYMBOLS, array, axis_names, caption, colour, log_ticks, style
+from .tables import Html
+from .theme import array, colour, finish, line, log_ticks, mark, panels
 
 
 class FitLike(Protocol):
@@ -50,7 +50,7 @@ def curves(fits: FitLike | Mapping[str, FitLike] | None, *, metric: str | None =
     known = [name.removeprefix("valid/") for name in next(iter(named.values())).history if name.startswith("valid/")]
     shown = known if metric is None else [one_of("metric", metric, known)]
     shown = shown if len(named) == 1 else shown[:1]
-    fig = make_subplots(1, 2, subplot_titles=("Training loss", "Validation"), horizontal_spacing=0.12)
+    fig = panels(("Training loss", "Validation"))
     for k, (name, fit) in enumerate(named.items()):
         terms = sorted(c for c in fit.history if c == "loss" or (len(named) == 1 and c.startswith("loss/")))
         for j, column in enumerate(terms if len(terms) != 2 else terms[:1]):  # a single term is the total
@@ -58,17 +58,16 @@ def curves(fits: FitLike | Mapping[str, FitLike] | None, *, metric: str | None =
             _curve(fig, fit, column, label, k + j, 1, show=True)
         for j, metric in enumerate(shown):
             _curve(fig, fit, f"valid/{metric}", name or metric, k + j, 2, show=not name)
-    y = f"{shown[0]} (0 to 1)" if len(shown) == 1 else "metric (0 to 1)"
-    axis_names(fig, "epoch", ["loss (mean over batches)", y])
     fig.update_xaxes(dtick=1 if max(len(fit.history) for fit in named.values()) <= 12 else None)
     bar = dict(orientation="h", y=1.13, yanchor="bottom")
-    style(fig, height=390, legend=bar | dict(x=0), legend2=bar | dict(x=0.56), margin_t=92)
     kept = ", ".join(f"{name + ': ' if name else ''}epoch {fit.best_epoch}" for name, fit in named.items())
     text = (
         "Loss on training batches (left) and ranking quality on the validation part (right). "
         f"The star marks the epoch whose weights were kept ({kept})."
     )
-    return caption(fig, text)
+    y = ["loss (mean over batches)", f"{shown[0]} (0 to 1)" if len(shown) == 1 else "metric (0 to 1)"]
+    fig.update_layout(legend=bar | dict(x=0), legend2=bar | dict(x=0.56))
+    return finish(fig, text, x="epoch", y=y, height=390, margin_t=92)
 
 
 def _curve(fig: go.Figure, fit: Any, column: str, label: str, k: int, panel: int, *, show: bool) -> None:
@@ -78,16 +77,16 @@ def _curve(fig: go.Figure, fit: Any, column: str, label: str, k: int, panel: int
         known = ", ".join(map(str, table.columns))
         raise InputError(f"The history of {label!r} has no column {column!r}; it has {known}.")
     points = table[["epoch", column]].dropna()
-    look = dict(legendgroup=label, legend="legend2" if show and panel == 2 else "legend")
+    look = dict(legendgroup=label, legend="legend2" if show and panel == 2 else "legend", row=1, col=panel)
     fig.add_scatter(
         x=points["epoch"], y=points[column], name=label, mode="lines" if len(points) > 1 else "markers",
-        showlegend=show, line=dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2), row=1, col=panel,
+        showlegend=show, line=line(k),
         hovertemplate="epoch %{x}: %{y:.4f}<extra>" + escape(label) + "</extra>", **look,
     )  # fmt: skip
     best = points[points["epoch"] == fit.best_epoch]
     if panel == 2 and len(best):
         fig.add_scatter(
-            x=best["epoch"], y=best[column], mode="markers", showlegend=False, row=1, col=panel,
+            x=best["epoch"], y=best[column], mode="markers", showlegend=False,
             marker=dict(symbol="star", size=13, color=colour(k), line=dict(color="white", width=1)),
             hovertemplate="kept: epoch %{x}, %{y:.4f}<extra>" + escape(label) + "</extra>", **look,
         )  # fmt: skip
@@ -100,21 +99,15 @@ def long_tail(data: Dataset) -> go.Figure:
     those are the items for which pictures and words have to speak.
     """
     items, users = data.purchases(), np.bincount(data.train[:, 0], minlength=data.n_users)
-    fig = make_subplots(1, 2, subplot_titles=("Items by popularity", "Users by purchases"), horizontal_spacing=0.12)
+    fig = panels(("Items by popularity", "Users by purchases"))
     ranked = np.sort(items[items > 0])[::-1]
     rank = _thin(len(ranked))
-    line = dict(color=colour(0), width=2)
     fig.add_scatter(
-        x=rank + 1, y=ranked[rank], line=line, mode="lines+markers", marker_size=5, showlegend=False, row=1, col=1,
-        hovertemplate="rank %{x}: %{y} purchases<extra></extra>",
+        x=rank + 1, y=ranked[rank], line=dict(color=colour(0), width=2), mode="lines+markers", marker_size=5,
+        showlegend=False, row=1, col=1, hovertemplate="rank %{x}: %{y} purchases<extra></extra>",
     )  # fmt: skip
-    n, share = _at_least(users)
-    fig.add_scatter(
-        x=n, y=share, line=dict(color=colour(1), width=2, shape="vh"), mode="lines+markers",
-        marker=dict(size=5, symbol="square"), showlegend=False, row=1, col=2,
-        hovertemplate="%{y:.1%} of users have %{x} or more<extra></extra>",
-    )  # fmt: skip
-    axis_names(fig, ["item's rank", "n (purchases)"], ["purchases (training part)", "share of users with n or more"])
+    look: dict[str, Any] = dict(line=dict(color=colour(1), width=2, shape="vh"), marker=dict(size=5, symbol="square"))
+    n = _at_least(fig, users, "%{y:.1%} of users have %{x} or more<extra></extra>", showlegend=False, col=2, **look)
     fig.update_xaxes(type="log", tickvals=log_ticks(rank + 1), col=1)
     fig.update_xaxes(type="log", tickvals=log_ticks(n), col=2)
     fig.update_yaxes(type="log", tickvals=log_ticks(ranked), col=1)
@@ -125,7 +118,8 @@ def long_tail(data: Dataset) -> go.Figure:
         f"{int((items == 0).sum()):,} of {len(items):,} items have none. "
         f"Half of the users bought at most {int(np.median(users))} items."
     )
-    return caption(style(fig, height=370), text)
+    y = ["purchases (training part)", "share of users with n or more"]
+    return finish(fig, text, x=["item's rank", "n (purchases)"], y=y, height=370)
 
 
 def degrees(graphs: Mapping[str, Any]) -> go.Figure:
@@ -140,19 +134,15 @@ def degrees(graphs: Mapping[str, Any]) -> go.Figure:
     fig, facts, ticks = go.Figure(), [], np.array([1])
     for k, (name, graph) in enumerate(graphs.items()):
         count = np.bincount(array(graph.row), minlength=graph.n_rows)
-        n, share = _at_least(count)
-        fig.add_scatter(
-            x=n, y=share, name=escape(name), mode="lines+markers",
-            line=dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2, shape="vh"),
-            marker=dict(symbol=SYMBOLS[k % len(SYMBOLS)], size=6),
-            hovertemplate="%{y:.1%} have %{x} or more<extra>" + escape(name) + "</extra>",
-        )  # fmt: skip
-        ticks, none = np.append(ticks, n), int((count == 0).sum())
+        hover = "%{y:.1%} have %{x} or more<extra>" + escape(name) + "</extra>"
+        look: dict[str, Any] = dict(
+            name=escape(name), line=line(k, shape="vh"), marker=dict(symbol=mark(k)["symbol"], size=6)
+        )
+        ticks, none = np.append(ticks, _at_least(fig, count, hover, **look)), int((count == 0).sum())
         facts.append(f"{name}: {count.mean():.1f} neighbours on average, {none:,} of {len(count):,} nodes have none")
-    axis_names(fig, "n (neighbours)", "share of nodes with n or more")
     fig.update_xaxes(type="log", tickvals=log_ticks(ticks)).update_yaxes(tickformat=".0%", rangemode="tozero")
-    style(fig, title="Degrees", height=360, showlegend=True)
-    return caption(fig, "; ".join(facts) + ".")
+    x, y, text = "n (neighbours)", "share of nodes with n or more", "; ".join(facts) + "."
+    return finish(fig, text, x=x, y=y, title="Degrees", height=360, showlegend=True)
 
 
 def attention(weights: Mapping[str, Mapping[str, Any]]) -> go.Figure:
@@ -164,13 +154,11 @@ def attention(weights: Mapping[str, Mapping[str, Any]]) -> go.Figure:
     Args:
         weights: panel (``"users"``, ``"items"``) -> modality -> [n] attention weights, which sum to 1 over modalities.
     """
-    panels = list(weights)
-    fig = make_subplots(1, len(panels), subplot_titles=panels, shared_yaxes=True, horizontal_spacing=0.06)
-    modalities = list(dict.fromkeys(name for panel in weights.values() for name in panel))
-    leaders = []
-    for column, panel in enumerate(panels, 1):
-        means = {name: float(array(values).mean()) for name, values in weights[panel].items()}
-        for name, values in weights[panel].items():
+    fig = panels(list(weights), shared_yaxes=True, horizontal_spacing=0.06)
+    modalities, leaders = list(dict.fromkeys(name for panel in weights.values() for name in panel)), []
+    for column, (panel, found) in enumerate(weights.items(), 1):
+        means = {name: float(array(values).mean()) for name, values in found.items()}
+        for name, values in found.items():
             low, q1, mid, q3, high = np.quantile(array(values).astype(float), [0.05, 0.25, 0.5, 0.75, 0.95])
             fig.add_box(
                 x=[name], q1=[q1], median=[mid], q3=[q3], lowerfence=[low], upperfence=[high], mean=[means[name]],
@@ -180,11 +168,11 @@ def attention(weights: Mapping[str, Mapping[str, Any]]) -> go.Figure:
         if means:
             best = max(means, key=lambda name: means[name])
             leaders.append(f"for {panel}, {best} leads with {means[best]:.2f} on average")
-    axis_names(fig, "modality", ["attention weight (0 to 1)"] + [""] * (len(panels) - 1))
     fig.update_yaxes(range=[-0.03, 1.03])
     facts = "; ".join(leaders)
     text = f"Box: quartiles; whiskers: 5th to 95th percentile; dashed line: mean. {facts[:1].upper()}{facts[1:]}."
-    return caption(style(fig, height=360), text)
+    y = ["attention weight (0 to 1)"] + [""] * (len(weights) - 1)
+    return finish(fig, text, x="modality", y=y, height=360)
 
 
 def vectors(values: Vectors, data: Dataset, *, pairs: int = 4000, seed: int = 0) -> go.Figure:
@@ -204,20 +192,20 @@ def vectors(values: Vectors, data: Dataset, *, pairs: int = 4000, seed: int = 0)
     titles = [title for name in spaces for title in (f"{escape(name)}: lengths", f"{escape(name)}: cosines of pairs")]
     n = len(spaces)
     fig = make_subplots(n, 2, subplot_titles=titles, horizontal_spacing=0.12, vertical_spacing=0.4 / n)
-    for row, (name, (x, present)) in enumerate(spaces.items(), 1):
-        length = x.norm(dim=1)[present].numpy()
+    for row, (name, (rows, present)) in enumerate(spaces.items(), 1):
+        length = rows.norm(dim=1)[present].numpy()
         spread = None if np.ptp(length) > 1e-3 * length.max() else (0.0, 2 * float(length.max()) or 1.0)
         _histogram(fig, length, spread, "all items", 0, row, 1)
-        unit = nearest.unit(x).numpy()
+        unit = nearest.unit(rows).numpy()
         found = _pairs(data, present.numpy(), pairs, np.random.default_rng(seed))
         for k, (label, two) in enumerate(found.items(), 1):
             cosine = (unit[two[:, 0]] * unit[two[:, 1]]).sum(1)
             _histogram(fig, cosine, (-1.0, 1.0), label, k, row, 2)
             facts.append(f"{label} {cosine.mean():.2f} ({name})")
-    axis_names(fig, ["length (Euclidean norm)", "cosine (-1 to 1)"] * n, ["share of items", "share of pairs"] * n)
     legend = dict(orientation="h", x=0.56, y=1, yref="container", yanchor="top")
-    style(fig, height=120 + 260 * n, legend=legend, margin_t=76)
-    return caption(fig, "Mean cosines: " + ", ".join(facts) + ".")
+    x, y = ["length (Euclidean norm)", "cosine (-1 to 1)"] * n, ["share of items", "share of pairs"] * n
+    text = "Mean cosines: " + ", ".join(facts) + "."
+    return finish(fig, text, x=x, y=y, height=120 + 260 * n, legend=legend, margin_t=76)
 
 
 def _histogram(
@@ -228,8 +216,8 @@ def _histogram(
     heights, edges = np.histogram(values, bins=bins, range=span)
     x, y = np.repeat(edges, 2), np.concatenate([[0], np.repeat(heights / max(1, len(values)), 2), [0]])
     fig.add_scatter(
-        x=x, y=y, name=name, mode="lines", line=dict(color=colour(k), width=1.8, dash=DASHES[k % len(DASHES)]),
-        fill="tozeroy" if col == 1 else None, legendgroup=name, showlegend=col == 2 and row == 1, row=row, col=col,
+        x=x, y=y, name=name, mode="lines", line=line(k, width=1.8), legendgroup=name, row=row, col=col,
+        fill="tozeroy" if col == 1 else None, showlegend=col == 2 and row == 1,
         hovertemplate="%{x:.3f}: %{y:.2~p}<extra>" + name + "</extra>",
     )  # fmt: skip
 
@@ -249,15 +237,14 @@ def _pairs(data: Dataset, present: np.ndarray, count: int, rng: np.random.Genera
     return found or {"random pairs": pairs[:count]}
 
 
-def _at_least(count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """1 and each larger count n that occurs, and the share of entries that are n or more."""
-    n, times = np.unique(np.append(count, 1), return_counts=True)
-    times[n == 1] -= 1  # the one that was added, so that every curve starts at 1
-    share = times[::-1].cumsum()[::-1] / max(1, len(count))
-    keep = n > 0
-    n, share = n[keep], share[keep]
-    few = _thin(len(n))
-    return n[few], share[few]
+def _at_least(fig: go.Figure, count: np.ndarray, hover: str, *, col: int | None = None, **look: Any) -> np.ndarray:
+    """Draw the share of entries that are n or more, for n = 1 and each larger one that occurs; returns n."""
+    n = np.unique(np.append(count[count > 0], 1))
+    n = n[_thin(len(n))]
+    share = (len(count) - np.searchsorted(np.sort(count), n)) / max(1, len(count))
+    place = {} if col is None else dict(row=1, col=col)
+    fig.add_scatter(x=n, y=share, mode="lines+markers", hovertemplate=hover, **look, **place)
+    return n
 
 
 def _thin(n: int, most: int = 300) -> np.ndarray:

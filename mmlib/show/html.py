@@ -7,28 +7,23 @@ import math
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 import pandas as pd
 import plotly.graph_objects as go
 
 from ..core.errors import InputError
 from ..core.files import whole
 from .notebook import Parameter, Section, drawn, section
-from .theme import CONFIG, PAGES, plotly_script
+from .theme import CONFIG, NOTHING_FETCHED, filled, plotly_script, text_of
 
 _LIBRARIES = ("mmlib", "torch", "torch-geometric", "numpy", "pandas", "plotly")
 _KNOWN = ("run", "status", "error", "report", "seconds")
-_NOTHING = (
-    "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 
 def write_report(
@@ -67,7 +62,7 @@ def write_report(
         ["page.js"],
         figures,
         title=title,
-        css=_text("page.css") + sections[0].css,
+        css=text_of("page.css") + sections[0].css,
         pages=sections,
         parameters=parameters,
         changed=[(row.name, row.value) for row in parameters if row.changed],
@@ -106,9 +101,8 @@ def write_index(
     if rows.empty or "run" not in rows:
         raise InputError("The index needs at least one run, and a column 'run' with the runs' names.")
     varying, numbers, same = _columns(rows, metrics)
-    columns = ["run", "status", *varying, *numbers, *(["seconds"] if "seconds" in rows else [])]
-    status = rows["status"].astype(str) if "status" in rows else pd.Series("done", index=rows.index)
-    rows = rows.assign(status=status)
+    others = [*varying, *numbers, *(["seconds"] if "seconds" in rows else [])]
+    rows = rows.assign(status=rows["status"].astype(str) if "status" in rows else "done")
     folder = Path(out).resolve().parent
     places = {f"figure-{k}": drawn(figure, f"figure-{k}") for k, figure in enumerate(figures, 1)}
     return _write(
@@ -117,11 +111,11 @@ def write_index(
         ["sort.js", *(["page.js"] if places else [])],
         {name: content for name, (_, content) in places.items()},
         title=title,
-        css=_text("page.css"),
-        columns=[(name, name in numbers or name == "seconds") for name in columns],
-        rows=[_row(row, columns, folder) for row in rows.to_dict("records")],
+        css=text_of("page.css"),
+        columns=[(name, name in numbers or name == "seconds") for name in ("run", "status", *others)],
+        rows=[_row(row, others, folder) for row in rows.to_dict("records")],
         same=same,
-        counts=[f"{count} {name}" for name, count in status.value_counts().items()],
+        counts=[f"{count} {name}" for name, count in rows["status"].value_counts().items()],
         comparisons=comparisons_html + "".join(html for html, _ in places.values()),
     )
 
@@ -135,44 +129,27 @@ def _columns(rows: pd.DataFrame, metrics: Sequence[str] | None) -> tuple[list[st
     return varying, numbers, [(name, _plain(rows[name].iat[0])) for name in parameters if name not in varying]
 
 
-@dataclass(frozen=True)
-class _Cell:
-    text: str
-    key: float | None = None
-    link: str = ""
-    note: str = ""
+def _row(row: dict[Any, Any], others: Sequence[str], folder: Path) -> dict[str, Any]:
+    """What the template shows of a run: name, link to its report, status and why, and its ``others`` columns."""
+    report, lines = row.get("report"), _plain(row.get("error")).strip().splitlines()
+    linked = isinstance(report, str | Path) and str(report)
+    link = quote(os.path.relpath((folder / str(report)).resolve(), folder)) if linked else ""
+    failed = row["status"] == "failed"
+    shown = dict(run=row["run"], link=link, status=row["status"], why=lines[-1] if lines and failed else "")
+    return shown | {"failed": failed, "cells": [_cell(name, row.get(name)) for name in others]}
 
 
-def _row(row: dict[Any, Any], columns: Sequence[str], folder: Path) -> dict[str, Any]:
-    kind = "failed" if row["status"] == "failed" else "done"
-    cells = []
-    for name in columns:
-        value = row.get(name)
-        if name == "run":
-            report = row.get("report")
-            link = (
-                quote(os.path.relpath((folder / str(report)).resolve(), folder))
-                if isinstance(report, str | Path) and str(report)
-                else ""
-            )
-            cells.append(_Cell(str(value), link=link))
-        elif name == "status":
-            lines = str(row.get("error") if row.get("error") is not None else "").strip().splitlines()
-            cells.append(_Cell(str(value), note=lines[-1] if lines and kind == "failed" else ""))
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            missing = math.isnan(value)
-            cells.append(_Cell("" if missing else _number(name, value), key=None if missing else float(value)))
-        else:
-            cells.append(_Cell(_plain(value)))
-    return {"kind": kind, "cells": cells}
-
-
-def _number(name: str, value: float) -> str:
+def _cell(name: str, value: Any) -> tuple[str, float | None]:
+    """A value as text, and the number that it is sorted by."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or math.isnan(value):
+        return _plain(value), None
     if name == "seconds":
-        return f"{value:,.0f}"
-    if isinstance(value, int) or (float(value).is_integer() and name.isidentifier()):
-        return str(int(value))
-    return f"{value:.4g}" if name.isidentifier() else f"{value:.4f}"
+        text = f"{value:,.0f}"
+    elif isinstance(value, int) or (value.is_integer() and name.isidentifier()):
+        text = str(int(value))
+    else:
+        text = f"{value:.4g}" if name.isidentifier() else f"{value:.4f}"
+    return text, float(value)
 
 
 def _plain(value: Any) -> str:
@@ -186,9 +163,7 @@ def _merged(sections: Sequence[Section]) -> list[Parameter]:
         for row in one.parameters:
             known = found.setdefault(row.name, row)
             if row.value not in known.value.split(" | "):
-                found[row.name] = Parameter(
-                    row.name, f"{known.value} | {row.value}", known.default, known.help or row.help
-                )
+                found[row.name] = replace(known, value=f"{known.value} | {row.value}", help=known.help or row.help)
     return list(found.values())
 
 
@@ -215,11 +190,7 @@ def _policy(scripts: Sequence[str]) -> str:
     """A content policy under which nothing is fetched and only ``scripts`` run (WebGL figures compile code)."""
     digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in scripts]
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return f"{_NOTHING}; script-src {allowed} 'unsafe-eval'"
-
-
-def _text(name: str) -> str:
-    return (PAGES / name).read_text(encoding="utf-8")
+    return f"{NOTHING_FETCHED}; script-src {allowed} 'unsafe-eval'"
 
 
 def _write(out: str | Path, template: str, own: Sequence[str], figures: dict[str, Any], **values: Any) -> Path:
@@ -227,13 +198,11 @@ def _write(out: str | Path, template: str, own: Sequence[str], figures: dict[str
     config = json.dumps(CONFIG)
     scripts = [
         *([plotly_script()] if figures else []),
-        *(_text(name).replace('"{{ config }}"', config) for name in own),
+        *(text_of(name).replace('"{{ config }}"', config) for name in own),
     ]
     content = json.dumps(figures, separators=(",", ":")).replace("<", "\\u003c")  # cannot end its own element
-    env = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True)
-    page = env.get_template(template).render(
-        policy=_policy(scripts), scripts=scripts, figures=content if figures else "", versions=_versions(), **values
-    )
+    made = dict(policy=_policy(scripts), scripts=scripts, figures=content if figures else "", versions=_versions())
+    page = filled(template, **made, **values)
     with whole(out) as partial:
         partial.write_text(page, encoding="utf-8", newline="\n")
     return Path(out)

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from itertools import product
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ..core.errors import InputError, closest, one_of
 from ..evaluation import Comparisons, Method, Scores, ranked
-from ..evaluation.intervals import in_words, too_few
+from ..evaluation.intervals import too_few
 from ..evaluation.scores import same_rows
-from .tables import Html, html_table
-from .theme import MUTED, PALETTE, SYMBOLS, axis_names, bars, caption, colour, log_ticks, style
+from .tables import Html, html_table, interval
+from .theme import LEGEND, MUTED, PALETTE, bars, finish, log_ticks, mark, panels
 
 COSTS = {"seconds": "training (s)", "parameters": "parameters"}
 _UNITS = {"seconds": "training time of the recommender (s)", "parameters": "trained parameters"}
@@ -39,30 +38,27 @@ def scores(
         InputError: for a metric that was not measured.
     """
     table, metrics = _means(named, metrics, last=True)
-    fig = make_subplots(1, len(metrics), subplot_titles=list(metrics), shared_yaxes=True, horizontal_spacing=0.06)
+    fig = panels(metrics, shared_yaxes=True, horizontal_spacing=0.06)
     found, names = list(dict.fromkeys(table["slice"])), list(named)
     slices = [part for part in found if slices is None or part in slices] or found
     few = table[table["low"].isna() & table["slice"].isin(slices)].drop_duplicates("slice")
-    for column, metric in enumerate(metrics, 1):
-        for k, part in enumerate(slices):
-            rows = table[(table["metric"] == metric) & (table["slice"] == part)].dropna(subset="low")
-            shift = 0.5 * ((k + 0.5) / len(slices) - 0.5)
-            fig.add_scatter(
-                x=rows["mean"], y=[names.index(name) + shift for name in rows["name"]], name=escape(part),
-                legendgroup=part, mode="markers",
-                marker=dict(color=colour(k), symbol=SYMBOLS[k % len(SYMBOLS)], size=9), showlegend=column == 1,
-                error_x=bars(rows), customdata=rows[["low", "high", "users"]], text=rows["name"].map(escape),
-                hovertemplate="%{text}: %{x:.4f} [%{customdata[0]:.4f}, %{customdata[1]:.4f}], "
-                "%{customdata[2]:,} users<extra>" + escape(part) + "</extra>", row=1, col=column,
-            )  # fmt: skip
-    axis_names(fig, [f"{metric} (0 to 1)" for metric in metrics], ["model"] + [""] * (len(metrics) - 1))
-    fig.update_yaxes(
-        tickvals=list(range(len(names))), ticktext=list(map(escape, names)), range=[len(names) - 0.5, -0.5]
-    )
-    style(fig, height=150 + 52 * len(names), legend=dict(orientation="h", y=1, yanchor="bottom", yref="container", x=0))
+    for (column, metric), (k, part) in product(enumerate(metrics, 1), enumerate(slices)):
+        rows = table[(table["metric"] == metric) & (table["slice"] == part)].dropna(subset="low")
+        shift = 0.5 * ((k + 0.5) / len(slices) - 0.5)
+        fig.add_scatter(
+            x=rows["mean"], y=[names.index(name) + shift for name in rows["name"]], name=escape(part),
+            legendgroup=part, mode="markers", marker=mark(k, size=9), showlegend=column == 1,
+            error_x=bars(rows), customdata=rows[["low", "high", "users"]], text=rows["name"].map(escape),
+            hovertemplate="%{text}: %{x:.4f} [%{customdata[0]:.4f}, %{customdata[1]:.4f}], "
+            "%{customdata[2]:,} users<extra>" + escape(part) + "</extra>", row=1, col=column,
+        )  # fmt: skip
+    rows_of_axis = dict(tickvals=list(range(len(names))), ticktext=list(map(escape, names)))
+    fig.update_yaxes(range=[len(names) - 0.5, -0.5], **rows_of_axis)
     text = "Marker: mean over users; bar: its 95 % interval. Slices: " + ", ".join(slices) + "."
     text += "".join(f" {row['slice']}: {too_few(row['users'])}." for row in few.to_dict("records"))
-    return caption(fig.update_layout(margin_t=72, legend_yanchor="top", showlegend=len(slices) > 1), text)
+    fig.update_layout(legend=LEGEND, showlegend=len(slices) > 1)
+    x, y = [f"{metric} (0 to 1)" for metric in metrics], ["model"] + [""] * (len(metrics) - 1)
+    return finish(fig, text, x=x, y=y, height=150 + 52 * len(names), margin_t=72)
 
 
 def table(
@@ -89,7 +85,12 @@ def table(
     for first, *others in _slices(named, list(dict.fromkeys(means["slice"]))):
         for place, name in enumerate(named):
             own = [known.get((name, first, metric)) for metric in metrics]
-            cells = [_cell(row, (name, first, metric) in bold, digits) for row, metric in zip(own, metrics)]
+            cells = [
+                interval(row["mean"], row["low"], row["high"], row["users"], digits, bold=(name, first, metric) in bold)
+                if row
+                else "–"
+                for row, metric in zip(own, metrics)
+            ]
             users = max((row["users"] for row in own if row), default=0)
             label = "" if place else escape(", ".join([first, *others]))
             lines.append([label, escape(name), *cells, f"{users:,}"])
@@ -97,14 +98,6 @@ def table(
     note = "Mean over users with its 95 % interval."
     note += " Bold: significantly better than every other. " + found.rule if found and bold else ""
     return html_table(["slice", "model", *metrics, "users"], lines[:-1], note)
-
-
-def _cell(row: Mapping[Any, Any] | None, bold: bool, digits: int) -> str:
-    if row is None:
-        return "–"
-    text = in_words(row["mean"], row["low"], row["high"], int(row["users"]), digits)
-    mean, bracket, ends = text.partition(" [")
-    return (f"<b>{mean}</b>" if bold else mean) + (f" <small>[{ends}</small>" if bracket else "")
 
 
 def _slices(named: Mapping[str, Scores | Method], known: Sequence[str]) -> list[tuple[str, ...]]:
@@ -160,9 +153,8 @@ def costs(methods: Mapping[str, Method], *, metric: str = "recall@20", cost: str
         marker=dict(size=9, color=tones), error_y=bars(rows, color="#b5bac0"),
         customdata=rows["method"].map(escape), hovertemplate="%{customdata}<br>%{y:.4f}, %{x:.3~g}<extra></extra>",
     )  # fmt: skip
-    axis_names(fig, _UNITS[cost], f"{metric} (0 to 1)")
     fig.update_xaxes(type="log", tickvals=log_ticks(rows["cost"].to_numpy()))
-    style(fig, height=400, showlegend=False, margin_t=24)
-    text = "Number: place in the table above; bar: 95 % interval; line: no cheaper method is better on average."
     left = len(table) - len(rows)
-    return caption(fig, text + (f" {left} methods recorded no such cost and are left out." if left else ""))
+    text = "Number: place in the table above; bar: 95 % interval; line: no cheaper method is better on average."
+    text += f" {left} methods recorded no such cost and are left out." if left else ""
+    return finish(fig, text, x=_UNITS[cost], y=f"{metric} (0 to 1)", showlegend=False, margin_t=24)

@@ -1,12 +1,11 @@
 """One executed notebook as a piece of HTML: what a report is put together from."""
 
 import ast
-import io
 import json
 import re
-import tokenize
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import nbformat
 import plotly.graph_objects as go
 import plotly.io as pio
 from bs4 import BeautifulSoup, Tag
-from jinja2 import pass_context
 from latex2mathml.converter import convert
 from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -27,6 +25,7 @@ from .theme import PAGES
 
 _PLOTLY, _WIDGET = "application/vnd.plotly.v1+json", "application/vnd.jupyter.widget-view+json"
 _KINDS = ["text/html", "text/markdown", "image/svg+xml", "text/latex", "image/png", "image/jpeg", "text/plain"]
+_FETCHED = ("src", "srcset", "poster", "background", "xlink:href")  # attributes that name what is loaded
 _CONFIG = Config(
     {
         "NbConvertBase": {"display_data_priority": _KINDS},
@@ -84,36 +83,27 @@ def section(path: Path, slug: str, *, show_code: bool = True) -> Section:
         raise InputError(f"There is no notebook {path}.") from None
     except Exception as error:  # nbformat has several types for damaged files
         raise InputError(f"{path} is not a notebook: {error}. Run the page again.") from None
-    parameters = _parameters(book)
-    figures = _take_figures(book, slug)
-    exporter = _Exporter(slug=slug, config=_CONFIG, template_name="notebook", extra_template_basedirs=[str(PAGES)])
-    body, _ = exporter.from_notebook_node(
-        book, {"show_code": show_code, "metadata": {"path": str(path.parent), "name": path.stem}}
-    )
-    heads = exporter.heads
-    title = heads[0][1] if heads else path.stem
+    parameters, figures = _parameters(book), _take_figures(book, slug)
+    heads: list[tuple[int, str, str]] = []
+    exporter = HTMLExporter(config=_CONFIG, template_name="notebook", extra_template_basedirs=[str(PAGES)])
+    exporter.register_filter("markdown2html", partial(_markdown, slug, heads, str(path.parent)))
+    body, _ = exporter.from_notebook_node(book, {"show_code": show_code})
     parts = [(text, anchor) for level, text, anchor in heads if level == 2]
     css = str(HtmlFormatter(style="friendly").get_style_defs("div.highlight"))
-    return Section(slug, title, parts, _offline(body), figures, parameters, *_times(book), css)
+    about = book.metadata.get("papermill", {})
+    start = datetime.fromisoformat(about["start_time"]) if about.get("start_time") else None
+    seconds = float(about.get("duration") or 0)
+    title = heads[0][1] if heads else path.stem
+    return Section(slug, title, parts, _offline(body), figures, parameters, start, seconds, css)
 
 
-class _Exporter(HTMLExporter):
-    """nbconvert with our template, headings one level down, and formulas as MathML."""
-
-    def __init__(self, slug: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.slug = slug
-        self.heads: list[tuple[int, str, str]] = []
-
-    @pass_context
-    def markdown2html(self, context: Any, source: str) -> str:
-        path = context.get("resources", {}).get("metadata", {}).get("path", "")
-        attachments = context.get("cell", {}).get("attachments", {})
-        renderer = _Renderer(
-            escape=False, attachments=attachments, embed_images=True, path=path, exclude_anchor_links=True
-        )
-        renderer.slug, renderer.heads = self.slug, self.heads
-        return MarkdownWithMath(renderer=renderer).render(source)
+def _markdown(slug: str, heads: list[tuple[int, str, str]], folder: str, source: str, attachments: Any = None) -> str:
+    """A filter of nbconvert's: headings one level down, which are put into ``heads``, and formulas as MathML."""
+    renderer = _Renderer(
+        escape=False, attachments=attachments, embed_images=True, path=folder, exclude_anchor_links=True
+    )
+    renderer.slug, renderer.heads = slug, heads
+    return MarkdownWithMath(renderer=renderer).render(source)
 
 
 class _Renderer(IPythonRenderer):
@@ -159,10 +149,11 @@ def formula(tex: str, *, display: str = "inline") -> str:
 def _take_figures(book: Any, slug: str) -> dict[str, Any]:
     """Replace plotly outputs by places to draw in, drop widgets; return element id -> {data, layout}."""
     figures: dict[str, Any] = {}
-    for cell in book.cells:
-        if cell.cell_type != "code":
-            continue
-        cell.outputs = [out for out in cell.outputs if not _is_widget(out)]
+    for cell in (cell for cell in book.cells if cell.cell_type == "code"):
+        known = [set(out.get("data", {})) for out in cell.outputs]
+        cell.outputs = [
+            out for out, has in zip(cell.outputs, known) if has & {_PLOTLY, "text/html"} or _WIDGET not in has
+        ]
         for out in cell.outputs:
             if _PLOTLY in out.get("data", {}):
                 name = f"{slug}-figure-{len(figures) + 1}"
@@ -170,11 +161,6 @@ def _take_figures(book: Any, slug: str) -> dict[str, Any]:
                 html, figures[name] = drawn(figure, name)
                 out["data"] = nbformat.from_dict({"text/html": html})
     return figures
-
-
-def _is_widget(out: Any) -> bool:
-    data = out.get("data", {})
-    return _WIDGET in data and "text/html" not in data and _PLOTLY not in data
 
 
 def drawn(figure: go.Figure, name: str) -> tuple[str, dict[str, Any]]:
@@ -206,10 +192,24 @@ def _offline(body: str) -> str:
     for tag in soup.find_all(["script", "link", "iframe", "object", "embed", "base", "meta"]):
         tag.decompose()
     for tag in soup.find_all(True):
-        _quiet(tag)
+        for name, given in list(tag.attrs.items()):
+            value = " ".join(given) if isinstance(given, list) else str(given)
+            fetched = name in _FETCHED or (name == "href" and tag.name not in ("a", "area"))
+            if name.startswith("on") or (fetched and not value.startswith(("data:", "#"))):
+                del tag[name]
+            elif name == "style":
+                tag["style"] = _still(value)
+        if tag.name == "style" and tag.string:
+            tag.string = _still(tag.string)
     for table in soup.select("table.dataframe"):
         _align(table)
     return str(soup)
+
+
+def _still(css: str) -> str:
+    """A style that fetches nothing."""
+    css = re.sub(r"@import[^;]*;?", "", css)
+    return re.sub(r"url\(\s*['\"]?(?!['\"]?\s*(?:data:|#))[^)]*\)", "none", css)
 
 
 def _align(table: Tag) -> None:
@@ -222,61 +222,27 @@ def _align(table: Tag) -> None:
                 cell["class"] = "words"
 
 
-def _quiet(tag: Tag) -> None:
-    for name, value in list(tag.attrs.items()):
-        value = " ".join(value) if isinstance(value, list) else str(value)
-        fetched = name in ("src", "srcset", "poster", "background", "xlink:href") or (
-            name == "href" and tag.name not in ("a", "area")
-        )
-        if name.startswith("on") or (fetched and not value.startswith(("data:", "#"))):
-            del tag[name]
-        elif name == "style" and _fetches(value):
-            tag["style"] = _still(value)
-    if tag.name == "style" and tag.string and _fetches(tag.string):
-        tag.string = _still(tag.string)
-
-
-def _fetches(css: str) -> bool:
-    return "@import" in css or "url(" in css
-
-
-def _still(css: str) -> str:
-    css = re.sub(r"@import[^;]*;?", "", css)
-    return re.sub(r"url\(\s*['\"]?(?!['\"]?\s*(?:data:|#))[^)]*\)", "none", css)
-
-
-def _times(book: Any) -> tuple[datetime | None, float]:
-    about = book.metadata.get("papermill", {})
-    start = about.get("start_time")
-    return (datetime.fromisoformat(start) if start else None), float(about.get("duration") or 0)
-
-
 def _parameters(book: Any) -> list[Parameter]:
-    cells = {
-        tag: cell.source for cell in book.cells for tag in cell.metadata.get("tags", []) if cell.cell_type == "code"
-    }
-    given, helps = _assignments(cells.get("injected-parameters", ""))[0], _assignments(cells.get("parameters", ""))
-    names = dict.fromkeys([*helps[0], *given])
-    return [
-        Parameter(n, given.get(n, helps[0].get(n, "")), helps[0].get(n, "not set"), helps[1].get(n, "")) for n in names
-    ]
+    """What the cell of parameters declares and what the run gave, each once."""
+    cells = {tag: cell.source for cell in book.cells for tag in cell.metadata.get("tags", ())}
+    declared, given = (_assignments(cells.get(tag, "")) for tag in ("parameters", "injected-parameters"))
+    known = {name: Parameter(name, value, value, help) for name, (value, help) in declared.items()}
+    for name, (value, _) in given.items():
+        known[name] = replace(known.get(name, Parameter(name, value, "not set")), value=value)
+    return list(known.values())
 
 
-def _assignments(source: str) -> tuple[dict[str, str], dict[str, str]]:
-    """name -> value and name -> trailing comment of the assignments in ``source``, as text."""
+def _assignments(source: str) -> dict[str, tuple[str, str]]:
+    """name -> value and trailing comment of the assignments in ``source``, as text; none where it is no Python."""
     try:
-        lines = ast.parse(source).body
-        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-    except (SyntaxError, tokenize.TokenError):
-        return {}, {}
-    comments = {token.start[0]: token.string.lstrip("# ") for token in tokens if token.type == tokenize.COMMENT}
-    values, helps = {}, {}
-    for line in lines:
-        targets = (
-            line.targets if isinstance(line, ast.Assign) else [line.target] if isinstance(line, ast.AnnAssign) else []
-        )
-        for target in targets:
-            if isinstance(target, ast.Name) and getattr(line, "value", None) is not None:
-                values[target.id] = ast.unparse(line.value)  # type: ignore[attr-defined]
-                helps[target.id] = comments.get(line.end_lineno or line.lineno, "")
-    return values, helps
+        body = ast.parse(source).body
+    except SyntaxError:
+        return {}
+    found, lines = {}, [line.encode() for line in source.split("\n")]
+    for node in body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            after = lines[(node.end_lineno or 1) - 1][node.end_col_offset :].decode()
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                if isinstance(target, ast.Name):
+                    found[target.id] = (ast.unparse(node.value), after.lstrip("# "))
+    return found

@@ -2,20 +2,20 @@
 
 import base64
 import io
-import math
-import warnings
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from html import escape
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError
-from .tables import Html
+from ..core.images import Unreadable, opened
+from .tables import Html, note
 from .theme import array, shorten
 
 _PLACEHOLDER = (
@@ -42,19 +42,13 @@ def thumbnail(data: Dataset, item: int, *, pixels: int = 96) -> str:
 @lru_cache(maxsize=4096)
 def _thumbnail(path: Path, changed: int, pixels: int) -> str:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # sizes are checked here
-            with Image.open(path) as image:
-                if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
-                    return PLACEHOLDER
-                image.draft("RGB", (2 * pixels, 2 * pixels))
-                picture = ImageOps.exif_transpose(image).convert("RGBA")
-        picture.thumbnail((pixels, pixels))
-        white = Image.new("RGB", picture.size, "white")
-        white.paste(picture, mask=picture.getchannel("A"))
-    except Exception:  # decoders raise OSError, SyntaxError, ValueError, struct.error, zlib.error, ...
+        with catch_warnings(action="ignore"), opened(path, side=2 * pixels) as image:  # what is large is refused
+            picture = ImageOps.exif_transpose(image).convert("RGBA")
+            picture.thumbnail((pixels, pixels))
+    except Unreadable:
         return PLACEHOLDER
-    out = io.BytesIO()
+    white, out = Image.new("RGB", picture.size, "white"), io.BytesIO()
+    white.paste(picture, mask=picture.getchannel("A"))
     white.save(out, "WEBP", quality=55, method=4)
     return "data:image/webp;base64," + base64.b64encode(out.getvalue()).decode()
 
@@ -72,17 +66,12 @@ def cards(data: Dataset, items: Sequence[int]) -> list[dict[str, str]]:
     ]
 
 
-def tile(data: Dataset, item: int, note: str = "", *, kind: str = "") -> str:
-    """One item as HTML: picture, title, and a note under it; all text is escaped."""
-    title = str(data.items["title"].iat[item])
-    big = kind == "mm-big"
-    return (
-        f'<figure class="mm-item {kind}" title="{escape(title)}">'
-        f'<img src="{thumbnail(data, item, pixels=176 if big else 112)}" alt="" loading="lazy">'
-        f"<b>{escape(shorten(title, 90 if big else 44))}</b>"
-        + (f"<span>{escape(note)}</span>" if note else "")
-        + "</figure>"
-    )
+def tile(data: Dataset, item: int, below: str = "", *, kind: str = "") -> str:
+    """One item as HTML: picture, title, and a line below it; all text is escaped."""
+    title, big = str(data.items["title"].iat[item]), kind == "mm-big"
+    image = f'<img src="{thumbnail(data, item, pixels=176 if big else 112)}" alt="" loading="lazy">'
+    words = f"<b>{escape(shorten(title, 90 if big else 44))}</b>" + (f"<span>{escape(below)}</span>" if below else "")
+    return f'<figure class="mm-item {kind}" title="{escape(title)}">{image}{words}</figure>'
 
 
 def gallery(data: Dataset, items: Sequence[int], captions: Sequence[str] | None = None, *, title: str = "") -> Html:
@@ -100,7 +89,7 @@ def gallery(data: Dataset, items: Sequence[int], captions: Sequence[str] | None 
         captions = [str(data.items["category"].iat[item]) for item in items]
     if len(captions) != len(items):
         raise InputError(f"There are {len(items)} items but {len(captions)} captions; give one for each item.")
-    return Html(_head(title) + _grid(tile(data, item, note) for item, note in zip(items, captions)))
+    return Html(_group(title, "", map(partial(tile, data), items, captions), empty=""))
 
 
 def neighbourhood(data: Dataset, graph: Any, item: int, k: int = 8) -> Html:
@@ -112,30 +101,20 @@ def neighbourhood(data: Dataset, graph: Any, item: int, k: int = 8) -> Html:
         graph: item x item; ``row`` and ``col`` [n_edges] int64, ``weight`` [n_edges].
     """
     (item,) = _known(data, [item])
-    edges = np.flatnonzero(array(graph.row) == item)
+    edges = (array(graph.row) == item) & (array(graph.col) != item)
     found, weights = array(graph.col)[edges], array(graph.weight)[edges]
-    keep = found != item
-    found, weights = found[keep], weights[keep]
     order = np.argsort(-weights, kind="stable")[:k]
     tiles = [tile(data, int(found[e]), f"weight {weights[e]:.3g}") for e in order]
-    facts = (
-        f"{len(found)} neighbours in all; the strongest {len(order)} are shown, strongest first." if len(found) else ""
-    )
-    return beside(data, item, [("Strongest neighbours", facts, tiles)])
+    facts = f"{len(found)} neighbours in all; the strongest {len(order)} are shown, strongest first."
+    return beside(data, item, [("Strongest neighbours", facts if len(found) else "", tiles)])
 
 
 def beside(data: Dataset, item: int, groups: Sequence[tuple[str, str, Sequence[str]]]) -> Html:
     """An item, big, with its text, beside groups of tiles: (heading, note, tiles)."""
     about = shorten(data.items["text"].iat[item], 320)
     left = tile(data, item, str(data.items["category"].iat[item]), kind="mm-big")
-    right = "".join(
-        _head(head)
-        + (f'<div class="mm-note">{escape(note)}</div>' if note else "")
-        + (_grid(tiles) if tiles else _none())
-        for head, note, tiles in groups
-    )
-    text = f'<div class="mm-note">{escape(about)}</div>' if about else ""
-    return Html(f'<div class="mm-side"><div style="flex:0 1 220px">{left}{text}</div><div>{right}</div></div>')
+    right = "".join(_group(*group) for group in groups)
+    return Html(f'<div class="mm-side"><div style="flex:0 1 220px">{left}{note(about)}</div><div>{right}</div></div>')
 
 
 def recommendations(
@@ -163,14 +142,17 @@ def recommendations(
     items = _known(data, items)
     bought = data.train[data.train[:, 0] == user, 1]
     hits = set(data.test[data.test[:, 0] == user, 1].tolist()) if mark_hits else set()
-    notes = [f"score {float(score):.3g}" for score in array(scores)] if scores is not None else [""] * len(items)
-    notes = [f"{note} · bought later".strip(" ·") if item in hits else note for item, note in zip(items, notes)]
-    told = [tile(data, item, note, kind="mm-hit" if item in hits else "") for item, note in zip(items, notes)]
+    said = [""] * len(items) if scores is None else [f"score {float(score):.3g}" for score in array(scores)]
+    told = [
+        tile(data, item, f"{below} · bought later".strip(" ·"), kind="mm-hit")
+        if item in hits
+        else tile(data, item, below)
+        for item, below in zip(items, said)
+    ]
     seen = [tile(data, int(item), str(data.items["category"].iat[item])) for item in bought[:history]]
     more = f", the first {history} shown" if len(bought) > history else ""
-    name = escape(str(data.users["id"].iat[user]))
-    left = _head(f"Bought by user {name} ({len(bought)}{more})", raw=True) + (_grid(seen) if seen else _none())
-    right = _head("Recommended, best first") + (_grid(told) if told else _none())
+    left = _group(f"Bought by user {data.users['id'].iat[user]} ({len(bought)}{more})", "", seen)
+    right = _group("Recommended, best first", "", told)
     return Html(f'<div class="mm-side"><div>{left}</div><div>{right}</div></div>')
 
 
@@ -182,13 +164,7 @@ def _known(data: Dataset, items: Sequence[int]) -> list[int]:
     return found
 
 
-def _grid(tiles: Any) -> str:
-    return f'<div class="mm-grid">{"".join(tiles)}</div>'
-
-
-def _head(text: str, *, raw: bool = False) -> str:
-    return f'<div class="mm-head">{text if raw else escape(text)}</div>' if text else ""
-
-
-def _none() -> str:
-    return '<div class="mm-note">none</div>'
+def _group(head: str, text: str, tiles: Iterable[str], empty: str = "none") -> str:
+    """Tiles under a heading and a remark."""
+    heading, shown = f'<div class="mm-head">{escape(head)}</div>' if head else "", "".join(tiles)
+    return heading + note(text) + (f'<div class="mm-grid">{shown}</div>' if shown or not empty else note(empty))

@@ -5,11 +5,10 @@ from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from ..evaluation.retrieval import BINS, Retrieval
-from .tables import Html
-from .theme import MUTED, array, axis_names, caption, colour, style
+from .tables import Html, listed
+from .theme import MUTED, array, colour, finish, panels
 
 
 def text_and_image(found: Mapping[str, Retrieval]) -> go.Figure:
@@ -21,8 +20,7 @@ def text_and_image(found: Mapping[str, Retrieval]) -> go.Figure:
     Args:
         found: label -> what ``evaluation.retrieval.text_to_image`` gives.
     """
-    titles = ("Cosines: own pairs (solid), other pairs (dotted)", "A text finds its image")
-    fig = make_subplots(1, 2, subplot_titles=titles, horizontal_spacing=0.12)
+    fig = panels(("Cosines: own pairs (solid), other pairs (dotted)", "A text finds its image"))
     n = max((len(one.rank) for one in found.values()), default=1)
     places = np.unique(np.geomspace(1, n, 60).round().astype(int))
     middles = (np.arange(BINS) + 0.5) * 2 / BINS - 1
@@ -38,23 +36,26 @@ def text_and_image(found: Mapping[str, Retrieval]) -> go.Figure:
     chance = dict(color=MUTED, dash="dashdot", width=1.5)
     fig.add_scatter(x=places, y=places / n, name="chance", mode="lines", line=chance, row=1, col=2)
     fig.update_xaxes(range=[-1, 1], col=1).update_xaxes(type="log", dtick=1, col=2)
-    axis_names(fig, ["cosine", "k (images, log scale)"], ["share of pairs", "R@k (share of texts, 0 to 1)"])
-    style(fig, height=410, legend=dict(orientation="h", y=1.14, yanchor="bottom", x=0), margin_t=92)
     gains = "; ".join(
         f"{label}: own {float(one.own.mean()):.3f}, other {one.other:.3f}, R@1 {one.recall(1):.3f}, "
         f"R@10 {one.recall(10):.3f}"
         for label, one in found.items()
     )
     text = f"{n:,} items with both a text and an image; chance is k / {n:,}. {gains}."
-    return caption(fig, text if found else "There is nothing to compare: no item has both a text and an image.")
+    text = text if found else "There is nothing to compare: no item has both a text and an image."
+    x, y = ["cosine", "k (images, log scale)"], ["share of pairs", "R@k (share of texts, 0 to 1)"]
+    legend = dict(orientation="h", y=1.14, yanchor="bottom", x=0)
+    return finish(fig, text, x=x, y=y, height=410, legend=legend, margin_t=92)
 
 
 def text_and_image_answer(found: Mapping[str, Retrieval]) -> Html:
     """What ``text_to_image`` found, in a sentence per encoder or model."""
-    rows = [
-        f"<li><b>{escape(label)}</b>: a text finds its image among the first ten of {len(one.rank):,} in "
-        f"{one.recall(10):.0%} of cases (chance {one.chance(10):.1%}); mean cosine {float(one.own.mean()):+.2f} for "
-        f"own pairs, {one.other:+.2f} for others.</li>"
-        for label, one in found.items()
-    ]
-    return Html(f"<ul>{''.join(rows)}</ul>" if rows else "<p>There are no text and image to compare.</p>")
+    return listed(
+        (
+            f"<b>{escape(label)}</b>: a text finds its image among the first ten of {len(one.rank):,} in "
+            f"{one.recall(10):.0%} of cases (chance {one.chance(10):.1%}); mean cosine {float(one.own.mean()):+.2f} "
+            f"for own pairs, {one.other:+.2f} for others."
+            for label, one in found.items()
+        ),
+        "There are no text and image to compare.",
+    )

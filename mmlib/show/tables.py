@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ..core.features import Features
+from ..evaluation.intervals import in_words
 from ..evaluation.protocols import Protocol
 from .theme import css, shorten
 
@@ -28,18 +29,28 @@ class Html:
         return shorten(words, 200) or "Html"
 
 
-def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> Html:
-    """A table whose cells are HTML; head and note are text. An empty row ends a block, which a line is drawn under."""
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], below: str = "") -> Html:
+    """A table of HTML cells under a head of text, above a remark. An empty row ends a block, with a line under it."""
     lines = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" if line else "</tbody><tbody>" for line in lines)
     top = "".join(f"<th>{escape(one)}</th>" for one in head)
-    below = f'<div class="mm-note">{escape(note)}</div>' if note else ""
-    return Html(f'<table class="mm-scores"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>{below}')
+    return Html(f'<table class="mm-scores"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>{note(below)}')
 
 
-def listing(table: pd.DataFrame, note: str = "") -> Html:
+def note(text: str) -> str:
+    """A remark, in smaller print; nothing for no text."""
+    return f'<div class="mm-note">{escape(text)}</div>' if text else ""
+
+
+def interval(mean: float, low: float, high: float, users: int, digits: int = 4, *, bold: bool = False) -> str:
+    """A cell with a mean and, smaller, its interval; bold is the mean alone."""
+    mean_text, bracket, ends = in_words(mean, low, high, int(users), digits).partition(" [")
+    return (f"<b>{mean_text}</b>" if bold else mean_text) + (f" <small>[{ends}</small>" if bracket else "")
+
+
+def listing(table: pd.DataFrame, below: str = "") -> Html:
     """A table of words and counts, every cell in full, its index left out."""
-    return html_table(list(map(str, table)), ([escape(str(one)) for one in row] for row in table.to_numpy()), note)
+    return html_table(list(map(str, table)), ([escape(str(one)) for one in row] for row in table.to_numpy()), below)
 
 
 def listed(sentences: Iterable[str], otherwise: str = "") -> Html:
@@ -109,7 +120,7 @@ def published_table(rows: pd.DataFrame, protocols: Mapping[str, Protocol], *, di
         words = protocols[tag].words() if tag in protocols else {}
         said = "; ".join(f"{name}: {text.rstrip('.')}" for name, text in words.items() if text and name != "source")
         where = f" on {part['dataset'].iloc[0]}" if part["dataset"].iloc[0] else ""
-        note = f"Protocol {tag}{where}. {said}." if said else ""
-        blocks.append(listing(shown.assign(value=[f"{value:.{digits}f}" for value in part["value"]]), note).text)
+        said = f"Protocol {tag}{where}. {said}." if said else ""
+        blocks.append(listing(shown.assign(value=[f"{value:.{digits}f}" for value in part["value"]]), said).text)
     mixed = "<p><b>Different protocols: the blocks cannot be ranked against each other.</b></p>"
     return Html((mixed if len(blocks) > 1 else "") + "".join(blocks))

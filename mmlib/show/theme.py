@@ -9,11 +9,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
 
 PAGES = Path(__file__).parent / "pages"  # templates and style of the HTML pages
 # Okabe & Ito (2008), darkest first; yellow is left out because it is lost on white
@@ -23,7 +25,13 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 INK, MUTED, GRID = "#1f2328", "#6a737d", "#e6e8eb"
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 HEIGHT = 400  # pixels
+LEGEND = dict(orientation="h", x=0, y=1, yref="container", yanchor="top")  # in a line above the panels
 OTHER = "other"
+# a content policy under which a page loads nothing, and runs nothing unless ``script-src`` is added
+NOTHING_FETCHED = (
+    "default-src 'none'; img-src data: blob:; font-src data:; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'"
+)
 # of every figure: no button, logo or address by which a chart could leave the machine
 CONFIG: dict[str, Any] = dict(
     displaylogo=False,
@@ -48,21 +56,13 @@ def plotly_script() -> str:
     return get_plotlyjs().replace("https://cloud.plotly.com/newchart", "")
 
 
-_axis = dict(
-    gridcolor=GRID,
-    linecolor="#b5bac0",
-    showline=True,
-    zeroline=False,
-    ticks="outside",
-    tickcolor="#b5bac0",
-    ticklen=4,
-    tickfont=dict(size=12, color=MUTED),
-    title=dict(font=dict(size=13, color=INK), standoff=10),
-    automargin=True,
-)
+_line = dict(linecolor="#b5bac0", showline=True, zeroline=False, gridcolor=GRID, automargin=True)
+_ticks = dict(ticks="outside", tickcolor="#b5bac0", ticklen=4, tickfont=dict(size=12, color=MUTED))
+_axis = _line | _ticks | dict(title=dict(font=dict(size=13, color=INK), standoff=10))
+_font = dict(family=FONT, size=13, color=INK)
 TEMPLATE = go.layout.Template(
     layout=dict(
-        font=dict(family=FONT, size=13, color=INK),
+        font=_font,
         title=dict(font=dict(size=16), x=0, xref="paper", xanchor="left", y=0.97, yanchor="top"),
         colorway=list(PALETTE),
         paper_bgcolor="white",
@@ -72,9 +72,7 @@ TEMPLATE = go.layout.Template(
         yaxis=_axis,
         legend=dict(font=dict(size=12)),
         annotationdefaults=dict(font=dict(size=13)),
-        hoverlabel=dict(
-            bgcolor="white", bordercolor="#b5bac0", font=dict(family=FONT, size=13, color=INK), align="left"
-        ),
+        hoverlabel=dict(bgcolor="white", bordercolor="#b5bac0", font=_font, align="left"),
     )
 )
 
@@ -85,6 +83,28 @@ def style(fig: go.Figure, *, title: str = "", height: int = HEIGHT, **layout: An
     fig.update_layout(template=TEMPLATE, height=height, margin=dict(l=70, r=24, t=56, b=60))
     fig.update_annotations(font_size=14)  # the panels' titles
     return fig.update_layout(title_text=title or None, **layout)
+
+
+def finish(
+    fig: go.Figure,
+    text: str,
+    *,
+    x: str | Sequence[str] = "",
+    y: str | Sequence[str] = "",
+    width: int = 118,
+    **look: Any,
+) -> go.Figure:
+    """The end of every figure: titles of the axes, ``style`` with ``look``, and the caption ``text``.
+
+    Args:
+        x, y: titles of the panels' axes; one text is used for all of them.
+        width: characters of the caption a line.
+    """
+    for axes, names in ((fig.select_xaxes(), x), (fig.select_yaxes(), y)):
+        axes = list(axes)
+        for axis, name in zip(axes, [names] * len(axes) if isinstance(names, str) else names):
+            axis.title.text = name
+    return caption(style(fig, **look), text, width=width)
 
 
 def caption(fig: go.Figure, text: str, *, width: int = 118) -> go.Figure:
@@ -143,10 +163,27 @@ def log_ticks(values: np.ndarray) -> list[float]:
     return ticks if high - low <= 2 else ticks[::3]
 
 
+def text_of(name: str) -> str:
+    """A file of ``pages``."""
+    return (PAGES / name).read_text(encoding="utf-8")
+
+
 @cache
 def css(name: str) -> str:
     """A style sheet of ``pages`` as an element."""
-    return f"<style>{(PAGES / name).read_text(encoding='utf-8')}</style>"
+    return f"<style>{text_of(name)}</style>"
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    found = jinja2.Environment(loader=jinja2.FileSystemLoader(PAGES), autoescape=True, keep_trailing_newline=True)
+    found.filters["shorten"] = shorten
+    return found
+
+
+def filled(template: str, **values: Any) -> str:
+    """A template of ``pages`` with its values, which are escaped."""
+    return _templates().get_template(template).render(values)
 
 
 def bars(rows: pd.DataFrame, **look: Any) -> dict[str, Any]:
@@ -155,9 +192,24 @@ def bars(rows: pd.DataFrame, **look: Any) -> dict[str, Any]:
     return dict(type="data", symmetric=False, thickness=1.8, width=5, **ends, **look)
 
 
+def panels(titles: Sequence[str], **grid: Any) -> go.Figure:
+    """Panels side by side, each under its title; ``grid`` goes to ``make_subplots``."""
+    return make_subplots(1, len(titles), subplot_titles=titles, **{"horizontal_spacing": 0.12} | grid)
+
+
 def colour(k: int) -> str:
     """The ``k``-th colour of the palette; it starts again at its end."""
     return PALETTE[k % len(PALETTE)]
+
+
+def line(k: int, **look: Any) -> dict[str, Any]:
+    """The ``k``-th line, by colour and dash."""
+    return dict(color=colour(k), dash=DASHES[k % len(DASHES)], width=2) | look
+
+
+def mark(k: int, **look: Any) -> dict[str, Any]:
+    """The ``k``-th marker, by colour and shape."""
+    return dict(color=colour(k), symbol=SYMBOLS[k % len(SYMBOLS)]) | look
 
 
 def array(values: Any) -> np.ndarray:
@@ -169,12 +221,3 @@ def shorten(text: Any, length: int = 60) -> str:
     """``text`` on one line, cut at ``length`` characters with an ellipsis."""
     text = " ".join(str(text).split())
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
-
-
-def axis_names(fig: go.Figure, x: str | Sequence[str], y: str | Sequence[str]) -> go.Figure:
-    """Set the axis titles of every panel; one text is used for all of them."""
-    for axes, names in ((fig.select_xaxes(), x), (fig.select_yaxes(), y)):
-        axes = list(axes)
-        for axis, name in zip(axes, [names] * len(axes) if isinstance(names, str) else names):
-            axis.title.text = name
-    return fig

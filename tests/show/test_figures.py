@@ -57,12 +57,13 @@ def test_curves_survive_gaps_and_a_single_epoch():
     assert show.curves(made_fit(epochs=1, best=1)).data[0].mode == "markers"
 
 
-def test_at_least_is_the_share_that_reaches_n():
-    n, share = _at_least(np.array([0, 1, 1, 3]))
-    assert n.tolist() == [1, 3]
-    assert share.tolist() == [0.75, 0.25]
-    n, share = _at_least(np.array([5, 5]))
-    assert (n.tolist(), share.tolist()) == ([1, 5], [1.0, 1.0])
+@pytest.mark.parametrize(
+    ("count", "n", "share"), [([0, 1, 1, 3], [1, 3], [0.75, 0.25]), ([5, 5], [1, 5], [1.0, 1.0]), ([], [1], [0.0])]
+)
+def test_at_least_is_the_share_that_reaches_n(count, n, share):
+    fig = go.Figure()
+    assert _at_least(fig, np.array(count, dtype=int), "").tolist() == n
+    assert (list(fig.data[0].x), list(fig.data[0].y)) == (n, share)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7, 300, 5000])
