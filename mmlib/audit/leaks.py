@@ -116,12 +116,13 @@ def provenance(subject: Subject) -> list[Finding]:
     features, data = subject.features, subject.data
     if features is None:
         raise NotMade("no features were given")
-    theirs, writers = features.about.get("dataset"), getattr(features, "review_users", None)
-    if theirs is None and writers is None:
+    theirs, counts = features.about.get("dataset"), getattr(features, "reviews_by_user", None)
+    if theirs is None and counts is None:
         raise NotMade("the features do not say from which dataset they were made")
     findings = []
-    if writers is not None:
-        made = np.bincount(array(writers), minlength=data.n_users)[: data.n_users]
+    if counts is not None:
+        made = np.zeros(data.n_users, dtype=np.int64)
+        made[: len(counts)] = array(counts)[: data.n_users]
         allowed = np.bincount(data.reviews["user"].to_numpy(dtype=np.int64), minlength=data.n_users)
         more = np.flatnonzero(made > allowed)
         examples = (
@@ -130,7 +131,7 @@ def provenance(subject: Subject) -> list[Finding]:
         )
         findings += found("held-out reviews in features", len(more), examples, more=int((made - allowed)[more].sum()))
     if theirs not in (None, data.key):
-        reviews = getattr(features, "reviews", None) is not None
+        reviews = counts is not None
         so = "the reviews in them may be held out here" if reviews else "items may have changed"
         said = {"theirs": theirs, "ours": data.key, "so": so}
         findings += found("features of another dataset", 1, severity="warning" if reviews else "", **said)

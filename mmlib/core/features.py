@@ -24,6 +24,8 @@ class Features:
         reviews: [n_reviews, d] float32, one row a training review, or ``None`` when there are none.
         review_users: [n_reviews] int64, the review's writer.
         n_users: needed to average reviews by user.
+        review_means: [n_users, d] float32, in their place each user's mean, zero for users without.
+        review_counts: [n_users] int64, reviews that were averaged.
         about: encoder, revision, preprocessing, dataset key, problems met; plain values.
     """
 
@@ -33,9 +35,12 @@ class Features:
     review_users: Tensor | None = None
     n_users: int = 0
     about: dict[str, Any] = field(default_factory=dict)
+    review_means: Tensor | None = None
+    review_counts: Tensor | None = None
 
     def __post_init__(self) -> None:
-        tables = self.item if self.reviews is None else {**self.item, "review": self.reviews}
+        written = self.review_means if self.reviews is None else self.reviews
+        tables = self.item if written is None else {**self.item, "review": written}
         for name, values in tables.items():
             check_vectors(name, values, "Extract the features again, or mark those rows as missing in `present`.")
         if not self.item or not set(self.item) <= set(self.present):
@@ -78,20 +83,32 @@ class Features:
     @property
     def user(self) -> dict[str, Tensor]:
         """``"review"`` -> [n_users, d], the mean of each user's review vectors (zero rows where there are none)."""
-        if self.reviews is None or self.review_users is None:
+        if self.review_means is not None:
+            return {"review": self.review_means}
+        counts = self.reviews_by_user
+        if self.reviews is None or self.review_users is None or counts is None:
             return {}
         total = torch.zeros(self.n_users, self.reviews.shape[1]).index_add_(0, self.review_users, self.reviews)
-        return {"review": total / self._review_counts.clamp(min=1).unsqueeze(1)}
+        return {"review": total / counts.clamp(min=1).unsqueeze(1)}
 
     @property
     def user_present(self) -> dict[str, Tensor]:
         """``"review"`` -> [n_users] bool: users who wrote at least one training review."""
-        return {} if self.reviews is None else {"review": self._review_counts > 0}
+        counts = self.reviews_by_user
+        return {} if counts is None else {"review": counts > 0}
 
     @property
-    def _review_counts(self) -> Tensor:
-        assert self.review_users is not None
+    def reviews_by_user(self) -> Tensor | None:
+        """How many reviews of each user the vectors hold: [n_users] int64; ``None`` without reviews."""
+        if self.review_counts is not None or self.review_users is None:
+            return self.review_counts
         return torch.bincount(self.review_users, minlength=self.n_users)
+
+    @property
+    def shares_space(self) -> bool:
+        """Whether image and text vectors can be compared: the encoder was trained for that, and has one width."""
+        widths = {self.item[name].shape[1] for name in ("image", "text") if name in self.item}
+        return bool(self.about.get("shares_space", True)) and len(widths) < 2
 
     @property
     def key(self) -> str:
@@ -103,6 +120,8 @@ class Features:
         tensors |= {f"present.{name}": values for name, values in self.present.items()}
         if self.reviews is not None and self.review_users is not None:
             tensors |= {"reviews": self.reviews, "review_users": self.review_users}
+        if self.review_means is not None and self.review_counts is not None:
+            tensors |= {"review_means": self.review_means, "review_counts": self.review_counts}
         return dict(sorted(tensors.items()))
 
     def save(self, folder: str | Path) -> None:
@@ -119,15 +138,17 @@ class Features:
         if lacking := [name for name in item if f"present.{name}" not in tensors]:
             raise InputError(f"{folder}: the features lack present.{lacking[0]}; extract them again.")
         present = {name: tensors[f"present.{name}"] for name in item}
-        return cls(item, present, tensors.get("reviews"), tensors.get("review_users"), **about)
+        written = ("reviews", "review_users", "review_means", "review_counts")
+        return cls(item, present, **about | {name: tensors.get(name) for name in written})
 
     def summary(self) -> list[dict[str, Any]]:
         """One row a modality: rows, width, how many are missing (of reviews: users without)."""
-        tables = [(name, values, self.present[name]) for name, values in self.item.items()]
-        tables += [] if self.reviews is None else [("review", self.reviews, self.user_present["review"])]
+        tables = [(name, len(values), values, self.present[name]) for name, values in self.item.items()]
+        if (counts := self.reviews_by_user) is not None:
+            tables.append(("review", int(counts.sum()), self.user["review"], counts > 0))
         return [
-            {"modality": name, "rows": len(values), "width": values.shape[1], "missing": int((~present).sum())}
-            for name, values, present in tables
+            {"modality": name, "rows": rows, "width": values.shape[1], "missing": int((~present).sum())}
+            for name, rows, values, present in tables
         ]
 
     def __repr__(self) -> str:

@@ -1,8 +1,10 @@
 """Images and texts to vectors: load an encoder, tune it on the catalogue, extract features."""
 
 from .clip import Clip
+from .contract import Encoder
 from .extraction import extract
-from .loading import load
+from .loading import check_named, load
+from .published import Published, load_published
 from .tuning import ContrastiveTuning
 
-__all__ = ["Clip", "ContrastiveTuning", "extract", "load"]
+__all__ = ["Clip", "ContrastiveTuning", "Encoder", "Published", "check_named", "extract", "load", "load_published"]

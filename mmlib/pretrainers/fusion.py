@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
+from ..core.errors import InputError
 from ..core.graph import Graph
 from ..training import Features, xavier
 
@@ -108,7 +109,7 @@ class Reviews(nn.Module):
     """One vector per user from the user's reviews (MMCPR, eq. 3-4).
 
     Args:
-        features: with ``reviews`` [n_reviews, d_r] and ``review_users`` [n_reviews].
+        features: with the reviews' means, or, for the other two, ``reviews`` [n_reviews, d_r] and ``review_users``.
         aggregation: ``"mean"``, ``"max"``, or ``"attention"`` (softmax of a trainable query over a user's reviews).
         missing: of users without a review: ``"zero"``, otherwise the mean over users who have one.
     """
@@ -120,8 +121,12 @@ class Reviews(nn.Module):
 
     def __init__(self, features: Features, aggregation: str, missing: str) -> None:
         super().__init__()
-        assert features.reviews is not None
-        self.aggregation, self.missing, self.width = aggregation, missing, features.reviews.shape[1]
+        if aggregation != "mean" and features.reviews is None:
+            raise InputError(
+                f"aggregation = {aggregation!r} weighs a user's reviews one by one, but these features hold their "
+                "means alone. Extract them with mm.extract(..., reviews='each')."
+            )
+        self.aggregation, self.missing, self.width = aggregation, missing, features.user["review"].shape[1]
         self.register_buffer("present", features.user_present["review"], persistent=False)
         if aggregation == "attention":
             self.register_buffer("vectors", features.reviews, persistent=False)

@@ -105,7 +105,7 @@ class MMCPR(Recommender):
         lists, sides = neighbour_lists or {}, ("users", "items")
         with_graph = "G" in modalities
         self.user_graph, self.item_graph = (graph(one, lists=lists.get(one)) if with_graph else None for one in sides)
-        reviewed = "R" in modalities and features.reviews is not None
+        reviewed = "R" in modalities and "review" in features.user
         reviews = {"reviews": Reviews(features, aggregation, missing)} if reviewed else {}
         names = [NAMES[letter] for letter in "TV" if letter in modalities]
         content = item_content(features, names, missing, adapted=aligned == "adapted")

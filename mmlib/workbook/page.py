@@ -24,7 +24,7 @@ from .record import record
 
 if TYPE_CHECKING:
     from ..audit.report import Audit
-    from ..encoders import Clip
+    from ..encoders import Encoder, Published
 
 PAIRS = 20  # items with both image and text, the least that an encoder is tuned on
 ABLATIONS = {"mmcpr without cima": 0.0, "mmcpr without bce": 1.0}  # lambda of eq. 16; MMCPR's table 3
@@ -62,7 +62,7 @@ class Page:
         self.audit(data)
         return data
 
-    def encoder(self, data: "mm.Dataset") -> "tuple[Clip, mm.Fit | None]":
+    def encoder(self, data: "mm.Dataset") -> "tuple[Encoder | Published, mm.Fit | None]":
         """The encoder, and how its tuning on the catalogue's image-text pairs went (``None`` without tuning).
 
         Raises:

@@ -104,13 +104,13 @@ def test_a_graph_of_another_dataset_is_refused():
 def features(data: Dataset, vectors: np.ndarray | None = None, **more):
     item = {} if vectors is None else {"image": np.asarray(vectors)}
     present = {name: np.ones(len(values), dtype=bool) for name, values in item.items()}
-    return SimpleNamespace(item=item, present=present, about={"dataset": data.key}, **more)
+    return SimpleNamespace(item=item, present=present, about={"dataset": data.key}, **{"reviews_by_user": None} | more)
 
 
 def test_review_vectors_of_held_out_reviews_are_a_leak():
     data = reviewed(shop(ROWS))
-    clean = features(data, reviews=1, review_users=torch.tensor([0, 0, 1, 1, 2, 2]))
-    leaky = features(data, reviews=1, review_users=torch.tensor([0, 0, 1, 1, 1, 1, 2, 2]))
+    clean = features(data, reviews_by_user=torch.tensor([2, 2, 2]))
+    leaky = features(data, reviews_by_user=torch.tensor([2, 4, 2]))
     assert found(leaks.provenance, data, features=clean) == {}
     leak = found(leaks.provenance, data, features=leaky)["held-out reviews in features"]
     assert (leak.severity, leak.count, leak.examples[0].users) == ("leak", 1, ("u1",))
@@ -119,7 +119,7 @@ def test_review_vectors_of_held_out_reviews_are_a_leak():
 
 def test_features_of_another_split_are_a_warning_with_reviews_and_a_note_without():
     data, other = reviewed(shop(ROWS)), reviewed(shop([(u, i, p) for u, i, p in ROWS if (u, i) != (2, 4)]))
-    with_reviews = features(other, reviews=1, review_users=torch.tensor([0]))
+    with_reviews = features(other, reviews_by_user=torch.tensor([1, 0, 0]))
     assert found(leaks.provenance, data, features=with_reviews)["features of another dataset"].severity == "warning"
     assert found(leaks.provenance, data, features=features(other))["features of another dataset"].severity == "note"
     silent = SimpleNamespace(item={}, present={}, about={})

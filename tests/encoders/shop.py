@@ -10,7 +10,7 @@ import pandas as pd
 from PIL import Image
 
 from mmlib.core.dataset import Dataset
-from mmlib.encoders import Clip, load, loading
+from mmlib.encoders import Clip, clip_loading, load
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 60), "blue": (40, 60, 220), "yellow": (230, 220, 40)}
 SHAPES = ("stripes", "boxes", "plain", "halves")
@@ -20,7 +20,7 @@ def tiny(dim: int = 16, seed: int = 0, device: str = "cpu") -> Clip:
     """Smaller than the small encoder: a ViT of one layer on 16 x 16 pictures, and windows of 24 tokens."""
     vision = {"image_size": 16, "patch_size": 8, "width": 16, "layers": 1, "head_width": 8}
     text = {"context_length": 24, "width": 16, "layers": 1, "heads": 2}
-    with patch.dict(loading.SMALL_VISION, vision), patch.dict(loading.SMALL_TEXT, text):
+    with patch.dict(clip_loading.SMALL_VISION, vision), patch.dict(clip_loading.SMALL_TEXT, text):
         return load("small", dim=dim, seed=seed, device=device)
 
 

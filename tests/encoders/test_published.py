@@ -26,7 +26,7 @@ def test_each_row_goes_to_its_item(folder):
     assert found.present["image"].tolist() == [True, False, True]
     assert found.item["text"].tolist() == [[0, 1, 2], [3, 4, 5], [9, 10, 11]]
     assert found.present["text"].all()
-    assert (found.n_users, found.about["encoder"]) == (2, "published")
+    assert (found.n_users, found.about["encoder"]) == (2, f"features:{folder.name}")
 
 
 def test_one_array_is_enough(folder):

@@ -57,7 +57,7 @@ def test_encode_is_the_naive_loop():
     expected = []
     for text in texts:
         tokens, weights = windows(text, SMALL)
-        total = torch.zeros(SMALL.dim)
+        total = torch.zeros(SMALL.widths["text"])
         for row, weight in zip(tokens, weights):
             total += weight * SMALL.text(row.unsqueeze(0))[0]
         expected.append(total / total.norm())
