@@ -63,6 +63,13 @@ done = mm.fit(model, **page.training)
 mm.show.curves(done)
 
 # %% [markdown]
+# To ask whether the model uses its content at all, give `knock_out` (such as `"permute text"`), before training or, with
+# `knock_out_at` `"test"`, after it: the trained weights then read the content of other items. Page 06 says more.
+
+# %%
+done = page.after_knock_out(done, catalogue, features)
+
+# %% [markdown]
 # ## Is it safe to look?
 #
 # The audit looks for test purchases in the model's graphs and features, and for flaws of the data that would bend the

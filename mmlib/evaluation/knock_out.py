@@ -20,6 +20,7 @@ from .comparison import Comparisons, compare_pairs
 from .scores import Method
 
 WAYS = ("permute", "noise", "constant", "zero", "drop")
+MODALITIES = ("text", "image", "fused")
 NOTHING = "none"
 NOISE = (1.0, 0.1)  # mean and standard deviation in Ye et al.'s public code
 
@@ -66,14 +67,17 @@ def knock_out(
     return replace(features, item=features.item | made, about=about)
 
 
-def parse(text: str, known: Sequence[str] = ("text", "image", "fused")) -> tuple[str, str | None] | None:
+def parse(text: str, at: str = "training") -> tuple[str, str | None] | None:
     """Read the parameter ``knock_out``: ``"none"``, ``"permute"`` (all modalities), or ``"permute text+image"``.
+
+    Args:
+        at: ``"training"`` or ``"test"``.
 
     Returns:
         The way and the modalities; ``None`` for ``"none"``.
 
     Raises:
-        InputError: for an unknown way or modality.
+        InputError: for an unknown way or modality, and for what cannot be after training.
     """
     way, _, modalities = " ".join(text.split()).partition(" ")
     if way == NOTHING:
@@ -81,7 +85,9 @@ def parse(text: str, known: Sequence[str] = ("text", "image", "fused")) -> tuple
         return None
     one_of("knock_out", way, [NOTHING, *WAYS])
     for name in _names(modalities) if modalities else ():
-        one_of("knock_out: modality", name, known)
+        one_of("knock_out: modality", name, MODALITIES)
+    if way == "drop" and at == "test":
+        raise InputError('knock_out = "drop" makes another model, so it cannot be at "test": take "zero" or "permute".')
     return way, modalities or None
 
 

@@ -6,7 +6,7 @@ import PyTorch only when they are used.
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +74,7 @@ class Page:
         return mm.encoder(data, self.value("encoder"), epochs=epochs, lr=lr)
 
     def features(self, data: "mm.Dataset", *, if_needed: bool = False) -> "mm.Features | None":
-        """Vectors of all images, texts and training reviews.
+        """Vectors of all images, texts and training reviews, knocked out where the parameters say so for training.
 
         Args:
             if_needed: ``None`` where neither the start nor the recommender reads content.
@@ -86,8 +86,10 @@ class Page:
 
         read = reads_content(self.value("recommender"), self.value("model_options")) if if_needed else True
         if not read and self.starts_from(data) == "random":
+            if self.parameters.get("knock_out", "none") != "none":
+                self.note(f"Without effect: knock_out, as {self.value('recommender')} reads no content here.")
             return None
-        return mm.extract(data, self.encoder(data)[0])
+        return self._knocked_out(mm.extract(data, self.encoder(data)[0]), "training")
 
     def mmcpr(self, data: "mm.Dataset", features: "mm.Features", **options: Any) -> "mm.MMCPR":
         """MMCPR as the parameters describe it, from the seed's initial weights; train it with ``page.pretraining``."""
@@ -168,6 +170,39 @@ class Page:
         judged = {option: self.parameters[name] for name, option in names.items() if name in self.parameters}
         label = label or f"{self.value('recommender')} from {self.starts_from(fit.model.data)}"
         return mm.evaluate(fit, label=label, **(judged | options))
+
+    def after_knock_out(self, done: "mm.Fit", data: "mm.Dataset", features: "mm.Features | None") -> "mm.Fit":
+        """The trained model as it is, or, under ``knock_out_at = "test"``, reading knocked-out content.
+
+        Args:
+            features: that it was trained on.
+
+        Raises:
+            InputError: as ``evaluation.knock_out.with_weights_of``.
+        """
+        from ..evaluation.knock_out import with_weights_of
+
+        if features is None or (gone := self._knocked_out(features, "test")) is features:
+            return done
+        return replace(done, model=with_weights_of(self.recommender(data, gone), done.model))
+
+    def _knocked_out(self, features: "mm.Features", at: str) -> "mm.Features":
+        from ..evaluation.knock_out import NOTHING, knock_out, parse
+
+        asked = parse(self.parameters.get("knock_out", NOTHING))
+        if asked is None or self.parameters["knock_out_at"] != at:
+            return features
+        return knock_out(features, *asked, seed=self.value("seed"))
+
+    def but(self, **values: Any) -> "Page":
+        """The same page with other values of some parameters, such as ``page.but(encoder_epochs=1).features(data)``.
+
+        Raises:
+            InputError: for an unknown name, and values that cannot be.
+        """
+        given = self.parameters | check(values, STUDY)
+        check_together(given)
+        return replace(self, parameters=given)
 
     def audit(
         self,

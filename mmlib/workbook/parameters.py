@@ -99,6 +99,11 @@ _TABLE = (
     _p("ranked", "str", "all", "04",
        'the items that are ranked: "all", or only the "cold" ones, without training interactions',
        choices=("all", "cold")),
+    _p("knock_out", "str", "none", "04",
+       'content that is replaced: "permute", "noise", "constant", "zero", "drop", or "permute text"',
+       min_length=1),
+    _p("knock_out_at", "str", "training", "04",
+       'when: at "training", or at "test", the model trained on the whole content', choices=("training", "test")),
     _p("mask_valid", "bool", True, _RANK, "at test, leave validation items out of the candidates"),
     _p("seed", "int", 0, _LEARN, "of initial weights, shuffling and negatives", **_SEED),
     # comparing the runs of a sweep

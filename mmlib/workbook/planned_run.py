@@ -179,8 +179,8 @@ def check_together(values: Mapping[str, Any], models: Sequence[Path] = ()) -> No
         models: folders where a recommender of somebody's own may lie.
 
     Raises:
-        InputError: for an unknown split or step of cleaning, and for options that the recommender, its start, the
-            encoder or MMCPR cannot take.
+        InputError: for an unknown split, step of cleaning or knock-out, and for options that the recommender, its
+            start, the encoder or MMCPR cannot take.
     """
     if "dataset" in values:
         from .. import splits
@@ -199,6 +199,10 @@ def check_together(values: Mapping[str, Any], models: Sequence[Path] = ()) -> No
             raise InputError(
                 f"modalities = {asked!r}: aligning text and image needs both T and V; or give cima_weight 0."
             )
+    if "knock_out" in values:
+        from ..evaluation import knock_out
+
+        knock_out.parse(values["knock_out"], values["knock_out_at"])
     if "recommender" in values:
         from .named_models import check_options, model_class, takes_start
 

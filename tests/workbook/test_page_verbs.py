@@ -9,8 +9,10 @@ import pytest
 
 from mmlib.audit.report import Audit
 from mmlib.core.dataset import Dataset
+from mmlib.core.errors import InputError
 from mmlib.core.files import read_json
 from mmlib.core.graph import bipartite
+from mmlib.workbook.fit import fit
 from mmlib.workbook.kernel import LeftOut
 from mmlib.workbook.page import Page
 from mmlib.workbook.parameters import STUDY
@@ -126,3 +128,39 @@ def test_the_same_seed_gives_the_same_model_and_the_same_training(blocks, make) 
     wanted = {"epochs": 200, "lr": 0.005, "batch_size": 512, "patience": 20, "seed": 3}
     assert page.training == wanted | {"metric": "recall@5", "candidates": "cold"}
     assert page.pretraining["keep"] == "last"
+
+
+def test_content_is_knocked_out_before_training_or_after_it(blocks, features, make, monkeypatch) -> None:
+    """At the test's time the weights are the trained ones and the item graph is that of other items' content."""
+    from mmlib.workbook import features as module
+
+    monkeypatch.setattr(module, "extract", lambda data, encoder: features)
+    monkeypatch.setattr(Page, "encoder", lambda page, data: (None, None))
+    options = dict(recommender="freedom", start="random", knock_out="permute", epochs=2, dim=4, k=[3])
+    early, late = (make(**options, knock_out_at=at) for at in ("training", "test"))
+    gone, whole = early.features(blocks), late.features(blocks)
+    assert whole is features
+    assert gone.about["knock_out"] == "permute text+image, seed 0"
+    assert early.but(seed=1).features(blocks).item["text"].ne(gone.item["text"]).any()
+    done = fit(late.recommender(blocks, whole), **late.training)
+    assert early.after_knock_out(done, blocks, gone) is done
+    judged = late.after_knock_out(done, blocks, whole)
+    assert all(judged.model.state_dict()[name].equal(values) for name, values in done.model.state_dict().items())
+    kept = (judged.model.item_graphs["text"], done.model.item_graphs["text"])
+    assert not (kept[0].col.equal(kept[1].col) and kept[0].row.equal(kept[1].row))
+    assert judged.seconds == done.seconds
+
+
+def test_a_knock_out_without_effect_is_said(blocks, make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert make(start="random", knock_out="zero").features(blocks, if_needed=True) is None
+    assert "Without effect: knock_out, as lightgcn reads no content here." in capsys.readouterr().out
+
+
+def test_the_same_page_with_other_values(make) -> None:
+    page = make()
+    assert page.but(encoder_epochs=3).value("encoder_epochs") == 3
+    assert page.value("encoder_epochs") == 20
+    with pytest.raises(InputError, match='Did you mean "encoder_epochs"'):
+        page.but(encoder_epoch=3)
+    with pytest.raises(InputError, match="starts from random weights"):
+        page.but(encoder_epochs=0)

@@ -166,6 +166,9 @@ def test_a_run_that_reads_a_sweep_is_another_run_when_the_sweep_has_changed(tmp_
         ({"modalities": "RG"}, "or give cima_weight 0"),
         ({"split": "8:1"}, "split = '8:1' is not known"),
         ({"clean": ["corr=5"]}, "there is no step 'corr'"),
+        ({"knock_out": "permutate"}, 'Did you mean "permute"'),
+        ({"knock_out": "zero audio"}, "knock_out: modality"),
+        ({"knock_out": "drop text", "knock_out_at": "test"}, 'it cannot be at "test"'),
     ],
 )
 def test_what_cannot_be_together_is_refused_before_any_work(values: dict, says: str) -> None:
