@@ -21,7 +21,14 @@ def progress(items: Iterable[T], label: str, *, total: int | None = None, unit: 
     if how == "bar":
         from tqdm.auto import tqdm
 
-        yield from tqdm(items, desc=label, total=total, unit=unit, leave=False)
+        bar = tqdm(desc=label, total=total, unit=unit, leave=False)
+        try:
+            for item in items:
+                yield item
+                bar.update()
+        finally:
+            bar.total = bar.n  # whoever takes fewer, as an early stop does, leaves no bar that says it failed
+            bar.close()
     elif how == "lines":
         yield from _lines(items, label, total, unit)
     else:

@@ -31,3 +31,19 @@ def test_papermill_is_not_a_person(monkeypatch) -> None:
     assert not module._someone_watches()
     monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
     assert module._someone_watches()
+
+
+def test_a_bar_of_which_fewer_were_taken_is_gone_and_not_red(monkeypatch) -> None:
+    notebook = pytest.importorskip("tqdm.notebook")
+    pytest.importorskip("ipywidgets")
+    bars, make = [], notebook.tqdm.__init__
+    monkeypatch.setenv("MMLIB_PROGRESS", "bar")
+    monkeypatch.setattr("tqdm.auto.tqdm", notebook.tqdm)
+    monkeypatch.setattr(notebook, "display", lambda *_: None)
+    monkeypatch.setattr(notebook.tqdm, "__init__", lambda self, *a, **o: (bars.append(self), make(self, *a, **o))[1])
+    coming = progress(range(6), "training")
+    assert [next(coming) for _ in range(2)] == [0, 1]
+    coming.close()
+    (bar,) = bars
+    assert bar.container.layout.visibility == "hidden"
+    assert bar.container.children[1].bar_style != "danger"

@@ -106,7 +106,7 @@ def test_who_is_asked_to_stop_says_so_and_leaves_nothing_behind(workbook: Path, 
     process.send_signal(number)
     said = process.communicate(timeout=30)[1]
     assert process.returncode == code
-    assert said.splitlines()[-1] == "mmlib: stopped; the same command goes on from what is done."
+    assert said.strip().splitlines()[-1] == "mmlib: stopped; the same command goes on from what is done.", said
     assert "Traceback" not in said
     assert psutil.wait_procs(below, timeout=0.5)[1] == []
     assert [*short.iterdir()] == []
