@@ -7,21 +7,3 @@ from .ranking import evaluate
 from .retrieval import text_to_image
 from .scores import Method, Scores, ranked
 from .slices import Slice
-
-__all__ = [
-    "ENOUGH",
-    "Comparison",
-    "Comparisons",
-    "Method",
-    "Scores",
-    "Slice",
-    "compare",
-    "compare_all",
-    "compare_pairs",
-    "evaluate",
-    "holm",
-    "paired",
-    "ranked",
-    "statistics",
-    "text_to_image",
-]

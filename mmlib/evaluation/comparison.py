@@ -14,7 +14,7 @@ import pandas as pd
 from ..core.errors import InputError, one_of
 from . import statistics
 from .intervals import ENOUGH, mean_difference, too_few
-from .scores import Method, Scores, check_same_data, metric_columns, same_rows, values_of
+from .scores import Method, Scores, check_same_data, same_rows, values_of
 
 SLICES = ("all", "few purchases")  # compared unless others are named: each more is one more chance to be lucky
 WHERE = {"all": "for all items", "few purchases": "for items with few purchases"}
@@ -36,10 +36,8 @@ class Comparison:
         level: at which it was decided.
         users, seeds: how many of each. With fewer than ``ENOUGH`` users all numbers are NaN, and the row is no part
             of the family.
-        wilcoxon: p of Wilcoxon's signed-rank test over users (``statistics.wilcoxon``), seeds averaged first.
         detectable: the smallest true difference that this comparison finds with probability 0.8 at ``level``, before
             any correction.
-        bootstrap_low, bootstrap_high: interval of ``statistics.paired_bootstrap``; NaN unless asked for.
     """
 
     a: str
@@ -57,10 +55,7 @@ class Comparison:
     adjusted: float = np.nan
     significant: bool = False
     level: float = 0.05
-    wilcoxon: float = np.nan
     detectable: float = np.nan
-    bootstrap_low: float = np.nan
-    bootstrap_high: float = np.nan
 
     @property
     def slice(self) -> str:
@@ -79,9 +74,8 @@ class Comparison:
 
     def turned(self) -> "Comparison":
         """The same comparison with its sides exchanged."""
-        sides = dict(a=self.b, b=self.a, mean_a=self.mean_b, mean_b=self.mean_a, difference=-self.difference)
-        ends = dict(low=-self.high, high=-self.low)
-        return replace(self, **sides, **ends, bootstrap_low=-self.bootstrap_high, bootstrap_high=-self.bootstrap_low)  # type: ignore[arg-type]
+        means: Any = dict(mean_a=self.mean_b, mean_b=self.mean_a, difference=-self.difference)
+        return replace(self, a=self.b, b=self.a, low=-self.high, high=-self.low, **means)
 
     def numbers(self, digits: int = 4) -> str:
         """``"+0.0123 [+0.0010, +0.0236], p = 0.034"``: the same in every table, figure and sentence."""
@@ -213,7 +207,6 @@ def compare(
     slices: str | Sequence[str] | None = None,
     *,
     level: float = 0.05,
-    resamples: int = 0,
 ) -> Comparisons:
     """Compare two methods on the same users, on each slice; several seeds are paired in their order.
 
@@ -226,18 +219,12 @@ def compare(
         slices: which of their slices; by default those of ``SLICES`` that were recorded. They are corrected together,
             and slices that hold the same rows are one.
         level: of the decision, and, as 1 - level, of the intervals.
-        resamples: of the bootstrap interval, such as 9999; 0 leaves it out, as it takes seconds for many users.
 
     Raises:
         InputError: when the two differ in seeds, users or data, and for an unknown metric or slice.
     """
-    left, right = ([one] if isinstance(one, Scores) else list(one) for one in (a, b))
-    if len(left) != len(right) or not left:
-        raise InputError(
-            f"A paired comparison needs the same seeds on both sides, not {len(left)} and {len(right)} runs."
-        )
-    sides = [Method(each[0].label, {str(seed): one for seed, one in enumerate(each)}) for each in (left, right)]
-    return compare_pairs([(sides[0], sides[1])], metric, slices, level=level, resamples=resamples)
+    left, right = _sides(a, b)
+    return compare_pairs([(left, right)], metric, slices, level=level)
 
 
 def compare_all(
@@ -264,7 +251,6 @@ def compare_pairs(
     slices: str | Sequence[str] | None = None,
     *,
     level: float = 0.05,
-    resamples: int = 0,
 ) -> Comparisons:
     """Compare the methods of each pair on each slice, all corrected together; see ``compare``.
 
@@ -291,23 +277,37 @@ def compare_pairs(
         for same in same_rows(runs, names):
             values = values_of(runs, same[0], [metric], f"{a.label} and {b.label}")[:, :, 0]
             row = Comparison(a.label, b.label, metric, same, values.shape[1], len(seeds), level=level)
-            rows.append(_tested(row, values[::2], values[1::2], resamples) if row.enough else row)
+            rows.append(_tested(row, values[::2], values[1::2]) if row.enough else row)
     return Comparisons.corrected(rows, level)
 
 
-def paired(a: Scores, b: Scores, metric: str = "recall@20", slice: str = "all") -> tuple[np.ndarray, np.ndarray]:
-    """The values of both rankings, [U] each, users in the same order: what ``statistics`` takes.
+def paired(
+    a: Scores | Sequence[Scores], b: Scores | Sequence[Scores], metric: str = "recall@20", slice: str = "all"
+) -> tuple[np.ndarray, np.ndarray]:
+    """The values of both sides of ``compare``, [S, U] each, users in the same order: what ``statistics`` takes.
 
     Raises:
-        InputError: when the two differ in users or data, or the metric or slice is not there.
+        InputError: when the two differ in seeds, users or data, or the metric or slice is not there.
     """
-    check_same_data([(a.label, a), (b.label, b)])
-    for one in (a, b):
-        one_of("metric", metric, metric_columns(one.per_user))
-    left, right = values_of([a, b], slice, [metric], f"{a.label} and {b.label}")[:, :, 0]
-    if not len(left):
+    left, right = _sides(a, b)
+    named = [(f"{one.label}, {seed}", run) for one in (left, right) for seed, run in one.runs.items()]
+    check_same_data(named)
+    for one in (left, right):
+        one_of("metric", metric, one.metrics)
+    values = values_of([run for _, run in named], slice, [metric], f"{left.label} and {right.label}")[:, :, 0]
+    if not values.size:
         raise InputError(f"No user has positives in the slice {slice!r}.")
-    return left, right
+    return values[: len(left.runs)], values[len(left.runs) :]
+
+
+def _sides(a: Scores | Sequence[Scores], b: Scores | Sequence[Scores]) -> list[Method]:
+    """Two methods of as many seeds."""
+    left, right = ([one] if isinstance(one, Scores) else list(one) for one in (a, b))
+    if len(left) != len(right) or not left:
+        raise InputError(
+            f"A paired comparison needs the same seeds on both sides, not {len(left)} and {len(right)} runs."
+        )
+    return [Method(runs[0].label, {str(seed): one for seed, one in enumerate(runs)}) for runs in (left, right)]
 
 
 def holm(p: Sequence[float]) -> list[float]:
@@ -325,17 +325,9 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3g}"
 
 
-def _tested(row: Comparison, left: np.ndarray, right: np.ndarray, resamples: int) -> Comparison:
+def _tested(row: Comparison, left: np.ndarray, right: np.ndarray) -> Comparison:
     """The row with its numbers, before the correction, from the values [S, U] of both sides."""
-    difference = left - right
-    found = mean_difference(difference, level=1 - row.level)
-    row = replace(
-        row, mean_a=float(left.mean()), mean_b=float(right.mean()),
-        difference=found.value, low=found.low, high=found.high, p=found.p,
-        wilcoxon=statistics.wilcoxon(left, right).p,
-        detectable=statistics.minimum_detectable(difference, alpha=row.level),
-    )  # fmt: skip
-    if not resamples:
-        return row
-    ends = statistics.paired_bootstrap(left, right, level=1 - row.level, resamples=resamples)
-    return replace(row, bootstrap_low=ends.low, bootstrap_high=ends.high)
+    found = mean_difference(left - right, level=1 - row.level)
+    means: Any = dict(mean_a=float(left.mean()), mean_b=float(right.mean()), difference=found.value)
+    least = statistics.minimum_detectable(left - right, alpha=row.level)
+    return replace(row, low=found.low, high=found.high, p=found.p, detectable=least, **means)

@@ -322,7 +322,7 @@ COMPARISONS: list[tuple[str, Call, str]] = [
     ("compare: nothing", lambda: mm.compare([], [], "recall@5"), "seed|run|nothing"),
     ("compare: other numbers of seeds", lambda: mm.compare([scores()], [scores(), scores()], "recall@5"), "1.*2"),
     ("compare: other users", lambda: mm.compare([scores()], [_other_users()], "recall@5"), "users"),
-    ("compare: negative resamples", lambda: _compared(resamples=-1), "resamples"),
+    ("bootstrap: negative resamples", lambda: mm.evaluation.statistics.mean([0.1, 0.2], resamples=-1), "resamples"),
     ("scores: an unknown metric", lambda: scores()["recal@5"], "recall@5"),
     ("scores: an unknown slice", lambda: scores().mean("recall@5", "few"), "few"),
     ("recommender: unknown", lambda: mm.recommender("lightgnc", data()), "lightgcn"),
