@@ -15,7 +15,7 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
+encoder: str | dict = "small"  # "small" (trained here), "ViT-B-32/openai", "timm:NAME", "st:NAME", {image, text}...
 encoder_epochs: int = 20  # passes over the catalogue's own image-text pairs; 0 keeps a pre-trained encoder
 encoder_lr: float = 0.001  # learning rate of the encoder
 nearest: int = 10  # neighbours a node in the content graphs
@@ -55,9 +55,12 @@ mm.show.gallery(catalogue, range(0, catalogue.n_items, max(1, catalogue.n_items 
 #
 # A tenth of the items is kept aside. The validation curve says how often an item of this tenth finds its own picture
 # among the ten best for its text.
+#
+# Other encoders are taken as they are: one for pictures (`"timm:..."`) or words (`"st:..."`), one of each side by side, or
+# vectors that somebody else extracted (`"features:..."`).
 
 # %%
-clip, tuning = page.encoder(catalogue)
+model, tuning = page.encoder(catalogue)
 mm.show.curves(tuning)
 
 # %% [markdown]
@@ -71,13 +74,16 @@ features = page.features(catalogue)
 features
 
 # %%
+mm.show.encoder(features)
+
+# %%
 mm.show.problems(features)
 
 # %% [markdown]
 # Vectors can leak: a user's text that holds a test review, features of another split, vectors fitted to test purchases.
 
 # %%
-leaks = page.audit(catalogue, features=features, context=clip.context)
+leaks = page.audit(catalogue, features=features, context=model.context)
 mm.show.facts({"audit": {"worst": leaks.worst, "found": leaks.summary()}})
 
 # %% [markdown]
@@ -91,11 +97,13 @@ mm.show.vectors(features, catalogue)
 # ## Does a picture know its text?
 #
 # The mean cosine of an item's own picture and text, beside that of two different items. The gap is what picture and words
-# have in common.
+# have in common. It means something only where one encoder was trained to bring both to one space.
 
 # %%
-both = features.present["image"] & features.present["text"]
-agreement = mm.show.pair_cosine(features.item["image"][both], features.item["text"][both])
+mm.show.space(features)
+
+# %%
+agreement = mm.show.agreement(features)
 page.record(agreement=agreement, missing={row["modality"]: row["missing"] for row in features.summary()})
 mm.show.facts({"cosine of picture and text": agreement})
 

@@ -14,7 +14,7 @@
 
 # %% tags=["parameters"]
 dataset: str = "toy"  # "toy" (the generated shop), a folder, or a public name such as "amazon-2014/Baby"
-encoder: str = "small"  # "small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"
+encoder: str | dict = "small"  # "small" (trained here), "ViT-B-32/openai", "timm:NAME", "st:NAME", {image, text}...
 neighbours: int = 10  # strongest co-interaction neighbours kept a node; 0 keeps all, as the paper does
 nearest: int = 10  # neighbours a node in the content graphs
 item: int | None = None  # the item to look at closely; none: that with most interactions

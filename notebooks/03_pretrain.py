@@ -67,6 +67,9 @@ mm.show.curves(done)
 # should find its picture more often than with the raw encoder. With `contrast = "printed"` it does not.
 
 # %%
+mm.show.space(features)
+
+# %%
 found = mm.text_to_image(features, {"after pre-training": done.model})
 retrieval = {name: one.summary() for name, one in found.items()}
 page.record(text_to_image=retrieval)

@@ -67,6 +67,9 @@ mm.show.facts(cosines)
 # the yardstick; chance is the floor.
 
 # %%
+mm.show.space(features)
+
+# %%
 found = mm.text_to_image(features, {"after pre-training": done.model})
 retrieval = {name: one.summary() for name, one in found.items()}
 page.record(text_to_image=retrieval)

@@ -111,6 +111,18 @@ class Features:
         return bool(self.about.get("shares_space", True)) and len(widths) < 2
 
     @property
+    def space(self) -> str:
+        """Whether image and text vectors can be compared, in a sentence."""
+        named = self.about.get("encoder", "unknown")
+        if not {"image", "text"} <= set(self.item):
+            return f"The encoder {named} gives no image and text vectors that could be compared with each other."
+        return f"Image and text vectors of the encoder {named} " + (
+            "share a space: their cosines say how well they agree."
+            if self.shares_space
+            else "do not share a space: they are not compared with each other, only through a model that maps both."
+        )
+
+    @property
     def key(self) -> str:
         """A short hash of every vector."""
         return digest(*[part for name, values in self._tensors().items() for part in (name, values.numpy())])

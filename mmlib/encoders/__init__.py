@@ -3,8 +3,8 @@
 from .clip import Clip
 from .contract import Encoder
 from .extraction import extract
-from .loading import check_named, load
+from .loading import load
 from .published import Published, load_published
 from .tuning import ContrastiveTuning
 
-__all__ = ["Clip", "ContrastiveTuning", "Encoder", "Published", "check_named", "extract", "load", "load_published"]
+__all__ = ["Clip", "ContrastiveTuning", "Encoder", "Published", "extract", "load", "load_published"]

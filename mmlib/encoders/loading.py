@@ -1,19 +1,15 @@
 """Encoders by name; never random by accident."""
 
-from collections.abc import Mapping
-
 import torch
 
-from ..core.errors import InputError, closest, one_of
+from ..core.encoder_names import SIDES, Named, check_named
+from ..core.errors import InputError, one_of
 from . import clip_loading
 from .contract import DTYPES, Encoder
 from .hub import first_line
 from .pair import Pair
 from .sentences import load_sentences
 from .timm_images import load_timm
-
-Named = str | Mapping[str, str]  # one encoder, or {"image": ..., "text": ...}
-SIDES = ("image", "text")
 
 
 def load(
@@ -68,24 +64,3 @@ def _load(encoder: str, precision: str, dim: int, seed: int) -> Encoder:
     if encoder.startswith(("local-dir:", "hf-hub:")):
         return clip_loading.folder(encoder, precision)
     return clip_loading.tagged(encoder, precision)
-
-
-def check_named(encoder: Named) -> None:
-    """Whether a name, or a pair of names, has a form that can be an encoder's; nothing is loaded.
-
-    Raises:
-        InputError: for a pair that lacks a side or has another, and for what is no text.
-    """
-    if isinstance(encoder, str):
-        return
-    if set(encoder) != set(SIDES) or not all(isinstance(one, str) and one for one in encoder.values()):
-        wrong = next((side for side in encoder if side not in SIDES), "")
-        raise InputError(
-            f"encoder = {dict(encoder)!r}: give one name, or two as {{image: 'timm:resnet18', text: 'st:FOLDER'}}."
-            + closest(wrong, SIDES)
-        )
-    if any(one == "small" or one.startswith("features:") for one in encoder.values()):
-        raise InputError(
-            f"encoder = {dict(encoder)!r}: 'small' is trained on images and text together, and 'features:FOLDER' holds "
-            "vectors of both; give either alone."
-        )

@@ -95,6 +95,17 @@ def neighbour_overlap(
     return {"share": share, "chance": chance, "items": len(asked), "left out": data.n_items - len(asked)}
 
 
+def agreement(features: Features) -> dict[str, float]:
+    """Whether an image knows its text: ``pair_cosine`` of both over the items that have both.
+
+    Empty where the encoder's image and text vectors do not share a space (``Features.space`` says so in words).
+    """
+    if not ({"image", "text"} <= set(features.item) and features.shares_space):
+        return {}
+    rows = features.present["image"] & features.present["text"]
+    return pair_cosine(features.item["image"][rows], features.item["text"][rows])
+
+
 def pair_cosine(content: Any, ids: Any) -> dict[str, float]:
     """Mean cosine of each item's two vectors, and of two different items' vectors as the yardstick.
 

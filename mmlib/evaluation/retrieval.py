@@ -107,7 +107,7 @@ def text_to_image(
     """Does a text find the image of its own item? By the raw encoder, and by each of the ``models``.
 
     Over the items that have both. What has nothing to compare is left out: the raw encoder where its text and image
-    vectors differ in width, a model without text or image, and all of them where fewer than two items have both.
+    vectors do not share a space, a model without text or image, and all of them where fewer than two items have both.
 
     Args:
         models: label -> model.
@@ -123,9 +123,8 @@ def text_to_image(
         return {}
     rows = rows[torch.linspace(0, len(rows) - 1, min(most, len(rows))).round().long()]
     found = {}
-    raw = (features.item["text"][rows], features.item["image"][rows])
-    if raw[0].shape == raw[1].shape:
-        found["raw encoder"] = retrieval(*raw)
+    if features.shares_space:
+        found["raw encoder"] = retrieval(features.item["text"][rows], features.item["image"][rows])
     for label, model in (models or {}).items():
         with suppress(InputError):
             found[label] = retrieval(*model.text_and_image(rows))

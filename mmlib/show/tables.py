@@ -70,6 +70,30 @@ def facts(named: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=rows, dtype=object).fillna("")  # whole numbers stay whole
 
 
+def encoder(features: Features) -> Html:
+    """What made the vectors: the encoder, its revision, licence, widths, limits and preprocessing, and remarks."""
+    about = features.about
+    widths = ", ".join(f"{row['modality']} {row['width']}" for row in features.summary())
+    facts = {
+        "encoder": about.get("encoder", ""),
+        "weights": about.get("origin", ""),
+        "revision": about.get("revision") or "not known",
+        "licence": about.get("licence") or "not stated",
+        "widths": widths,
+        "tokens of one window": about.get("context") or "",
+        "images": ", ".join(f"{name} {value}" for name, value in about.get("preprocessing", {}).items()),
+        "a user's reviews": {"mean": "averaged", "each": "one by one"}.get(about.get("reviews", ""), ""),
+        "image and text": features.space,
+        "note": " ".join(about.get("remarks", [])),
+    }
+    return listing(pd.DataFrame([pair for pair in facts.items() if pair[1]], columns=["what", "value"]))
+
+
+def space(features: Features) -> Html:
+    """Whether image and text vectors can be compared, in a sentence."""
+    return Html(f"<p>{escape(features.space)}</p>")
+
+
 def problems(features: Features, *, most: int = 12) -> Html:
     """How many items have no vector of a modality, and the files that could not be read, with the reason."""
     found = pd.DataFrame(features.about.get("problems", []))

@@ -99,7 +99,7 @@ class Parameter:
         Raises:
             InputError: as :meth:`fit`.
         """
-        if self.type == "str":
+        if self.type == "str" or (self.type == "str | dict" and not text.lstrip().startswith("{")):
             return self.fit(text)
         if "None" in self.type and text.lower() == "none":
             return None

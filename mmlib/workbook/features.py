@@ -4,12 +4,12 @@ import shutil
 from pathlib import Path
 
 from ..core.dataset import Dataset
+from ..core.encoder_names import Named, shares_space
 from ..core.errors import InputError
 from ..core.features import Features
 from ..encoders import Clip, ContrastiveTuning, Encoder, Published, load_published
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
-from ..encoders.loading import Named
 from ..training import Fit
 from .cache import cached
 from .fit import arithmetic, fit
@@ -36,7 +36,7 @@ def encoder(
     if isinstance(name, str) and name.startswith("features:"):
         return load_published(name), None
     loaded = load_encoder(name, seed=seed)
-    if epochs < 1 or not isinstance(loaded, Clip):
+    if epochs < 1 or not shares_space(name) or not isinstance(loaded, Clip):
         return loaded, None
     tuning = ContrastiveTuning(loaded, data, seed=seed)
     done = fit(tuning, epochs=epochs, lr=lr, batch_size=batch_size, metric="mrr", patience=None, seed=seed)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import mmlib as mm
 
+from ..core.encoder_names import only, shares_space
 from ..core.errors import InputError
 from ..core.files import digest, read_json, write_json
 from .declaration import NOT_PARAMETERS, check
@@ -70,8 +71,13 @@ class Page:
         """
         if lacks := self._lacks(data):
             raise LeftOut(f"{self.name} is left out: {lacks}")
-        epochs, lr = self.value("encoder_epochs"), self.value("encoder_lr")
-        return mm.encoder(data, self.value("encoder"), epochs=epochs, lr=lr)
+        name, epochs, lr = (self.value(key) for key in ("encoder", "encoder_epochs", "encoder_lr"))
+        made, tuning = mm.encoder(data, name, epochs=epochs, lr=lr)
+        if epochs and not shares_space(name) and epochs != STUDY["encoder_epochs"].default:
+            self.note(f"encoder_epochs = {epochs} is without effect on {made.name}, which is taken as it is.")
+        if isinstance(made, mm.encoders.Published) and self.value("clean"):  # items were dropped on purpose
+            made = replace(made, rows="some")
+        return made, tuning
 
     def features(self, data: "mm.Dataset", *, if_needed: bool = False) -> "mm.Features | None":
         """Vectors of all images, texts and training reviews, knocked out where the parameters say so for training.
@@ -95,6 +101,8 @@ class Page:
         """MMCPR as the parameters describe it, from the seed's initial weights; train it with ``page.pretraining``."""
         from .fit import cached_searches
 
+        if lacks := self._unaligned():
+            raise LeftOut(f"{self.name} is left out: {lacks}")
         names = ("dim", "modalities", "cima_weight", "contrast", "neighbours")
         given = {name: self.value(name) for name in names} | options
         lists: dict[str, Any] = cached_searches(mm.MMCPR, data, features, **given)
@@ -115,13 +123,14 @@ class Page:
         asked = self.value("start")
         if asked != "auto":
             return str(asked)
-        return "mmcpr" if takes_start(self.value("recommender")) and not self._lacks(data) else "random"
+        lacks = self._lacks(data) or self._unaligned()
+        return "mmcpr" if takes_start(self.value("recommender")) and not lacks else "random"
 
     def start(self, data: "mm.Dataset", features: "mm.Features | None") -> "mm.Embeddings | None":
         """What the recommender's ID vectors start from: ``None`` (random), the content's mean, or MMCPR's vectors."""
         named = self.starts_from(data)
         if named == "random":
-            if (lacks := self._lacks(data)) and self.value("start") == "auto":
+            if (lacks := self._lacks(data) or self._unaligned()) and self.value("start") == "auto":
                 self.note(f"The start is random: {lacks}")
             return None
         if features is None:
@@ -233,13 +242,25 @@ class Page:
         print(text, flush=True)
         self.record(notes=[*before, *([] if text in before else [text])])
 
+    def _unaligned(self) -> str:
+        """Why MMCPR cannot read what the encoder gives, and what to do about it; empty where it can."""
+        kind, asked = only(self.value("encoder")), self.value("modalities")
+        lost = {"image": "T", "text": "V"}.get(kind, "")
+        if not kind or lost not in asked:
+            return ""
+        return (
+            f"the encoder {self.value('encoder')} gives {kind} vectors alone, and MMCPR with modalities = {asked!r} "
+            'reads text and image. Give one for each, encoder: {"image": "timm:...", "text": "st:..."}; or leave '
+            f"{lost} out of modalities, with cima_weight 0."
+        )
+
     def _lacks(self, data: "mm.Dataset") -> str:
         """What the catalogue lacks for the encoder, and what to do about it; empty where it has enough."""
         titles, texts, images = (data.items[name].astype(str).str.strip() != "" for name in ("title", "text", "image"))
         written, pairs = int((titles | texts).sum()), int(((titles | texts) & images).sum())
         if not written and not images.any():
             return f"{data.name} has neither images nor texts. Bring a table of items with titles, texts or images."
-        if self.value("encoder_epochs") and pairs < PAIRS:
+        if self.value("encoder_epochs") and pairs < PAIRS and shares_space(self.value("encoder")):
             return (
                 f"{pairs} items of {data.name} have both an image and a text, and an encoder learns from at least "
                 f"{PAIRS} pairs. Bring more, or give a pre-trained encoder, such as -p encoder ViT-B-32/openai "

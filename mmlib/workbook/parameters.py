@@ -51,8 +51,9 @@ _TABLE = (
        'at random per user; or "given", "leave-one-out", "time per user 8:1:1", "cold items"...'),
     _p("split_seed", "int", 0, _DATA, "seed of the split", **_SEED),
     # features
-    _p("encoder", "str", "small", _DATA,
-       '"small" (trained here), an open_clip name such as "ViT-B-32/openai", "local-dir:FOLDER"', min_length=1),
+    _p("encoder", "str | dict", "small", _DATA,
+       '"small" (trained here), "ViT-B-32/openai", "timm:NAME", "st:NAME", {image, text}...',
+       min_length=1),
     _p("encoder_epochs", "int", 20, _DATA,
        "passes over the catalogue's own image-text pairs; 0 keeps a pre-trained encoder", ge=0),
     _p("encoder_lr", "float", 0.001, _DATA, "learning rate of the encoder", gt=0),

@@ -53,7 +53,8 @@ class Plan:
     def contents(self) -> dict[str, str]:
         """Hashes of what the parameters only name, as it was when this was planned.
 
-        ``dataset``: what the catalogue holds, whatever its name; ``model``: the file of somebody's own recommender;
+        ``dataset``: what the catalogue holds, whatever its name; ``encoder``: files of one's own that it names;
+        ``model``: the file of somebody's own recommender;
         ``sweep``: what the finished sweep found. What the parameters say in full, as they do of the generated shop, is
         left out.
         """
@@ -66,6 +67,10 @@ class Plan:
             from .named_models import model_class
 
             found["model"] = digest(Path(inspect.getfile(model_class(name, self.models))))
+        if "encoder" in self.parameters:
+            from ..core.encoder_names import named_content
+
+            found["encoder"] = named_content(self.parameters["encoder"])
         if folder := self.parameters.get(SWEEP):
             found["sweep"] = places.sweep_key(folder)
         return {what: key for what, key in found.items() if key}
@@ -185,10 +190,12 @@ def check_together(values: Mapping[str, Any], models: Sequence[Path] = ()) -> No
     if "dataset" in values:
         from .. import splits
         from ..catalogues import clean
+        from ..core.encoder_names import check_named
 
         splits.check(values["split"])
         for step in values["clean"]:
             clean.parse(step)
+        check_named(values["encoder"])
         if values["encoder"] == "small" and values["encoder_epochs"] < 1:
             raise InputError('encoder = "small" starts from random weights: give encoder_epochs of at least 1.')
     if "modalities" in values:
