@@ -210,7 +210,10 @@ def _check_compare(one: Sweep, asked: _Compare) -> None:
     values = [each.parameters.get(asked.vary) for each in one.plans]
     if not any(value == asked.baseline or str(asked.baseline).startswith(str(value)) for value in values):
         have = ", ".join(dict.fromkeys(map(str, values)))
-        raise InputError(f"compare: no run has {asked.vary} = {asked.baseline}, the baseline; they have {have}.")
+        raise InputError(
+            f"compare: no run has {asked.vary} = {asked.baseline}, the baseline; they have {have}. Name one of these as "
+            "baseline:."
+        )
     loose = [name for name in one.varying if name not in (asked.vary, "model_options") and not is_seed(name)]
     if asked.within is not None and (loose := [name for name in loose if name not in asked.within]):
         raise InputError(f"compare: {', '.join(loose)} varies too; add it to within, or leave within out.")
