@@ -211,8 +211,8 @@ def _check_compare(one: Sweep, asked: _Compare) -> None:
     if not any(value == asked.baseline or str(asked.baseline).startswith(str(value)) for value in values):
         have = ", ".join(dict.fromkeys(map(str, values)))
         raise InputError(
-            f"compare: no run has {asked.vary} = {asked.baseline}, the baseline; they have {have}. Name one of these as "
-            "baseline:."
+            f"compare: no run has {asked.vary} = {asked.baseline}, the baseline; they have {have}. Name one of "
+            "these as baseline:."
         )
     loose = [name for name in one.varying if name not in (asked.vary, "model_options") and not is_seed(name)]
     if asked.within is not None and (loose := [name for name in loose if name not in asked.within]):
