@@ -1,7 +1,6 @@
 """Held-out interactions where a model may see them: in graphs, features and users' texts."""
 
 import re
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from scipy.sparse import csr_matrix
 from ..core.errors import InputError
 from . import noise_ceiling
 from .flaws import found
-from .report import Example, Finding, NotMade
+from .report import Finding, NotMade
 from .subject import Subject, array
 
 BLOCK = 1024  # edges whose shared interactions are counted at once
@@ -40,14 +39,11 @@ def _graph(subject: Subject, name: str, graph: Any) -> list[Finding]:
     if shape == (users + items, users + items):
         across = (row < users) != (col < users)
         return _bipartite(subject, name, np.minimum(row, col)[across], np.maximum(row, col)[across] - users)
-    if shape == (users, items) and users != items:
-        return _bipartite(subject, name, row, col)
-    if shape == (items, users) and users != items:
-        return _bipartite(subject, name, col, row)
-    if shape == (users, users) and (users != items or about.startswith("users by")):
-        return _one_sided(subject, name, graph, row, col, about, "users")
-    if shape == (items, items):
-        return _one_sided(subject, name, graph, row, col, about, "items")
+    if users != items and shape in ((users, items), (items, users)):
+        return _bipartite(subject, name, *((row, col) if shape == (users, items) else (col, row)))
+    if shape in ((users, users), (items, items)):
+        of_users = shape == (users, users) and (users != items or about.startswith("users by"))
+        return _one_sided(subject, name, graph, row, col, about, "users" if of_users else "items")
     raise InputError(
         f"The graph {name} is {shape[0]} x {shape[1]}, which fits neither the {users} users nor the {items} items "
         f"of {subject.data.name}. Audit it with the dataset that it was made from."
@@ -84,22 +80,16 @@ def _one_sided(
     if "by shared" not in about and not (len(row) and (in_full > 0).all()):
         return []  # made of something else
     counted = bool(len(weight)) and float(weight.max()) > 1 and bool((weight == np.round(weight)).all())
-
-    def pairs(which: np.ndarray) -> np.ndarray:
-        return np.unique(np.sort(np.stack([row, col], 1)[which], axis=1), axis=0)
-
-    def examples(edges: np.ndarray, text: str) -> Iterable[Example]:
-        return (subject.example(text, **{side: pair}) for pair in edges)
-
-    edges = pairs((in_train == 0) & (in_full > 0))
-    more = pairs((weight > in_train) & (weight <= in_full) & (in_train > 0) & counted)
-    said = {"graph": name, "side": side}
-    return [
-        *found("held-out edges in {graph}", len(edges), examples(edges, "no training interaction is shared"), **said),
-        *found(
-            "held-out counts in {graph}", len(more), examples(more, "the count needs held-out interactions"), **said
-        ),
-    ]
+    more = (weight > in_train) & (weight <= in_full) & (in_train > 0) & counted
+    findings = []
+    for kind, which, text in (
+        ("held-out edges in {graph}", (in_train == 0) & (in_full > 0), "no training interaction is shared"),
+        ("held-out counts in {graph}", more, "the count needs held-out interactions"),
+    ):
+        pairs = np.unique(np.sort(np.stack([row, col], 1)[which], axis=1), axis=0)
+        examples = (subject.example(text, **{side: pair}) for pair in pairs)
+        findings += found(kind, len(pairs), examples, graph=name, side=side)
+    return findings
 
 
 def shared(matrix: csr_matrix, row: np.ndarray, col: np.ndarray) -> np.ndarray:

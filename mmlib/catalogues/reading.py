@@ -1,5 +1,6 @@
 """One catalogue while it is read: what becomes of flaws, what was found, and the last steps of every reader."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pandas as pd
 from ..core.dataset import PARTS, Dataset
 from ..core.errors import InputError, one_of
 from ..splits import first_rows
-from .ids import case_twins, in_order
 
 MUCH = 0.1  # a larger share of unmatched ids, or of their interactions, is a warning
 
@@ -167,3 +167,36 @@ def described(known: pd.DataFrame, items: pd.Index) -> pd.DataFrame:
 def _places(values: pd.Series, ids: pd.Index) -> np.ndarray:
     """The place of each value among ``ids``; [n] int64."""
     return ids.get_indexer(values.cat.categories)[values.cat.codes.to_numpy()].astype(np.int64)
+
+
+def in_order(values: Iterable[str]) -> pd.Index:
+    """The distinct ids, by number if all are whole numbers, else by letters."""
+    unique = pd.Index(values).unique()
+    if all_numbers(unique):
+        return pd.Index(sorted(unique, key=lambda value: (int(value), value)), dtype=unique.dtype)
+    return pd.Index(sorted(unique), dtype=unique.dtype)
+
+
+def all_numbers(ids: pd.Index) -> bool:
+    """Whether there are ids, and all of them are whole numbers from 0 that fit into 64 bits."""
+    return len(ids) > 0 and bool(ids.str.fullmatch(r"[0-9]{1,18}").all())
+
+
+def case_twins(ids: Iterable[str], what: str) -> tuple[str, ...]:
+    """One sentence on the ids that differ in upper and lower case alone, or nothing; for ``Dataset.notes``.
+
+    Such ids stay apart, because some catalogues mean it; mostly they are one and the same thing, written twice.
+
+    Args:
+        ids: distinct ids; the examples come in their order.
+        what: whose ids, in the plural, such as ``"users"``.
+    """
+    first: dict[str, str] = {}
+    twins = [(first[low], one) for one in ids if first.setdefault(low := one.casefold(), one) != one]
+    if not twins:
+        return ()
+    some = ", ".join(f"{one} and {other}" for one, other in twins[:3])
+    return (
+        f"Ids of {what} that differ from another in upper and lower case alone: {len(twins):,}, such as {some}; kept "
+        "apart.",
+    )

@@ -1,4 +1,4 @@
-"""Ids that match nothing, and the last steps of every reader."""
+"""Ids in their order, twins in case, ids that match nothing, and the last steps of every reader."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlib.catalogues.reading import Reading, once
+from mmlib.catalogues.reading import Reading, case_twins, in_order, once
 from mmlib.core.errors import InputError
 
 
@@ -86,3 +86,20 @@ def test_ids_that_match_nothing_stop_unless_they_are_to_be_kept():
     (note,) = matched(USED, pd.Index(["a"]), "items", choice="keep")
     assert note.startswith("Warning: ")
     assert "3 of 3, with 100.0%" in note
+
+
+def test_whole_numbers_are_in_the_order_of_numbers_and_others_of_letters():
+    assert in_order(["10", "9", "007", "7", "9"]).tolist() == ["007", "7", "9", "10"]
+    assert in_order(["10", "9", "b", "a"]).tolist() == ["10", "9", "a", "b"]
+    assert in_order(["10", "9", "²"]).tolist() == ["10", "9", "²"]
+    assert in_order(["9" * 19, "10"]).tolist() == ["10", "9" * 19]
+    assert in_order([]).tolist() == []
+    assert in_order(pd.Series(["2", "1"])).tolist() == ["1", "2"]
+
+
+def test_ids_that_differ_in_case_are_told():
+    assert case_twins(["B01", "b02", "b01", "B03"], "items") == (
+        "Ids of items that differ from another in upper and lower case alone: 1, such as B01 and b01; kept apart.",
+    )
+    assert case_twins(["a", "b", "1"], "users") == ()
+    assert ": 2, such as ß and SS, ß and ss;" in case_twins(["ß", "SS", "ss"], "users")[0]

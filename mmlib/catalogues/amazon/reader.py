@@ -15,8 +15,7 @@ from . import files
 from .forms import FORMS, text_fields
 from .items import Item, read_items, table_of_items
 from .reviews import collect
-from .selection import keep
-from .texts import table_of_reviews
+from .selection import keep, table_of_reviews
 
 
 def read(

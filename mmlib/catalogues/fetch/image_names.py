@@ -25,20 +25,12 @@ def file_names(ids: Iterable[str]) -> dict[str, str]:
     for name in ids:
         if not name.isprintable():
             raise InputError(f"The item id {name!r} has characters that cannot be printed; clean the ids first.")
-    plain = {name: quote(name, safe="").replace("~", "%7E") for name in ids}
-    often = Counter(name.casefold() for name in plain.values())
-    return {
-        name: _distinct(name, made) if often[made.casefold()] > 1 else _safe(name, made) for name, made in plain.items()
-    }
-
-
-def _safe(name: str, made: str) -> str:
-    made = f"%2E{made[1:]}" if made.startswith(".") else made
-    if not made or len(made) > LONGEST or made.split(".")[0].casefold() in RESERVED:
-        return _distinct(name, made)
+    made = {name: quote(name, safe="").replace("~", "%7E") for name in ids}
+    often = Counter(name.casefold() for name in made.values())
+    for name, safe in made.items():
+        twin = often[safe.casefold()] > 1
+        safe = f"%2E{safe[1:]}" if safe.startswith(".") else safe
+        if twin or not safe or len(safe) > LONGEST or safe.split(".")[0].casefold() in RESERVED:
+            safe = f"{safe[:LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"
+        made[name] = safe
     return made
-
-
-def _distinct(name: str, made: str) -> str:
-    made = f"%2E{made[1:]}" if made.startswith(".") else made
-    return f"{made[:LONGEST]}~{hashlib.sha256(name.encode()).hexdigest()[:12]}"

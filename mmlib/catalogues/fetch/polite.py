@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 from .web import Patience, Trouble, is_web
 
 T = TypeVar("T")
+Job = tuple[float, int, int, str]  # not before, place in the order, attempts so far, address
 
 
 @dataclass
 class _Host:
-    """What one host is still to be asked for: (not before, place in the order, attempts so far, address)."""
+    """What one host is still to be asked for."""
 
-    jobs: list[tuple[float, int, int, str]] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
     running: int = 0
     not_before: float = 0.0
     failures: int = 0  # in a row
@@ -51,52 +52,33 @@ def politely(
         host = urlsplit(url).netloc.lower() if is_web(url) else ""  # asking for what is no address says so
         hosts.setdefault(host, _Host()).jobs.append((0.0, place, 0, url))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="fetch")
-    running: dict[Future[T], tuple[_Host, int, int, str]] = {}
+    running: dict[Future[T], tuple[_Host, Job]] = {}
     try:
-        while running or any(host.jobs for host in hosts.values()):
-            pause = _start(hosts, running, pool, ask, workers, per_host)
-            if not running:
+        while hosts:
+            now = time.monotonic()
+            free = [host for host in hosts.values() if host.jobs and host.running < per_host]
+            first = min(free, key=lambda host: (max(host.next_time(), now), host.running), default=None)
+            pause = max(0.0, first.next_time() - now) if first and len(running) < workers else None
+            if first and pause == 0:
+                job = heapq.heappop(first.jobs)
+                running[pool.submit(ask, job[-1])] = (first, job)
+                first.running += 1
+            elif not running:
                 time.sleep(pause or 0.0)
-                continue
-            done, _ = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield from _settled(future, running.pop(future), patience, give_up)
-            hosts = {name: host for name, host in hosts.items() if host.jobs or host.running}
+            else:
+                done, _ = wait(running, timeout=pause, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield from _settled(future, *running.pop(future), patience, give_up)
+                hosts = {name: host for name, host in hosts.items() if host.jobs or host.running}
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _start(
-    hosts: dict[str, _Host],
-    running: dict[Future[T], tuple[_Host, int, int, str]],
-    pool: ThreadPoolExecutor,
-    ask: Callable[[str], T],
-    workers: int,
-    per_host: int,
-) -> float | None:
-    """Start what may start now, one of each host in turn; return the seconds until more may, if time alone decides."""
-    now = time.monotonic()
-    started = True
-    while started and len(running) < workers:
-        started = False
-        for host in hosts.values():
-            free = host.jobs and host.running < per_host and host.next_time() <= now
-            if free and len(running) < workers:
-                _, place, attempts, url = heapq.heappop(host.jobs)
-                running[pool.submit(ask, url)] = (host, place, attempts, url)
-                host.running += 1
-                started = True
-    if len(running) >= workers:
-        return None
-    times = [host.next_time() - now for host in hosts.values() if host.jobs and host.running < per_host]
-    return max(0.0, min(times)) if times else None
-
-
 def _settled(
-    future: Future[T], job: tuple[_Host, int, int, str], patience: Patience, give_up: int
+    future: Future[T], host: _Host, job: Job, patience: Patience, give_up: int
 ) -> Generator[tuple[str, T | Trouble], None, None]:
     """The outcome of one request, or nothing if it is to be made again."""
-    host, place, attempts, url = job
+    _, place, attempts, url = job
     host.running -= 1
     try:
         answer = future.result()

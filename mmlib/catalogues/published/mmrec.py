@@ -14,8 +14,6 @@ from ..tables.content import content
 from ..text_files import lines
 from . import numbered
 
-ROLES = ("user", "item", "rating", "time", "part")
-
 
 def read(reading: Reading) -> Dataset:
     """Read the folder's ``.inter`` file; its column ``x_label`` (0 train, 1 valid, 2 test) is the published split.
@@ -53,14 +51,7 @@ def _interactions(path: Path, reading: Reading) -> pd.DataFrame:
     line, head = next(lines(path, Reading()), (0, ""))
     mark = max("\t,;| ", key=head.count)
     names = [name.split(":")[0].strip() for name in head.split(mark)]
-    found = {role: name for role in ROLES if (name := roles.column(role, {}, names, path))}
-    for role in ("user", "item"):
-        if role not in found:
-            raise InputError(
-                f"{path}, line {line}: no column that is recognised as the {role}s' ids among "
-                f"{', '.join(names)[:200]}; call it {role}ID."
-            )
-    reading.notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in found.items()) + ".")
+    found = roles.of_interactions(reading, path, names, {"review": ""}, f"Call it {{}}ID in line {line}.")
     if "part" not in found:
         reading.notes.append(f"{path.name} has no column x_label: there is no published split.")
     layout = delimited.Layout(mark, names, header=True)

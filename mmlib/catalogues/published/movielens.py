@@ -9,8 +9,7 @@ from ...core.dataset import Dataset
 from ...core.errors import InputError
 from .. import delimited
 from ..cells import Cells, interactions, read_cells
-from ..ids import in_order
-from ..reading import Reading, described
+from ..reading import Reading, described, in_order
 from ..tables.content import COLUMNS, joined
 from ..tables.files import header, read_table
 from ..tables.pictures import pictures

@@ -10,8 +10,7 @@ import pandas as pd
 
 from ...core.dataset import Dataset
 from ...core.errors import InputError
-from ..ids import all_numbers, in_order
-from ..reading import Reading, described
+from ..reading import Reading, all_numbers, described, in_order
 from ..tables.content import COLUMNS
 from ..tables.roles import plain
 from ..text_files import lines

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...core.dataset import Dataset
-from ...core.errors import InputError, closest
+from ...core.errors import InputError, closest, number
 from ...core.files import read_json, whole, write_json
 from ...core.lock import alone
 from . import images, tastes, text
@@ -84,11 +84,8 @@ class Options:
                 raise InputError(
                     f"shop: there is no option {name!r}.{closest(str(name), types)} Options: {', '.join(types)}."
                 )
-            whole_number, (low, high) = types[name] is int, RANGES.get(name, (0, 1))
-            if not isinstance(value, int if whole_number else int | float) or isinstance(value, bool):
-                raise InputError(f"shop: {name} = {value!r} must be a {'whole ' if whole_number else ''}number.")
-            if not low <= value <= high:
-                raise InputError(f"shop: {name} = {value!r} must lie between {low} and {high}.")
+            low, high = RANGES.get(name, (0, 1))
+            number(f"shop: {name}", value, whole=types[name] is int, least=low, most=high)
         made = cls(**{name: types[name](value) for name, value in given.items()})
         if made.least > made.items // 2:
             raise InputError(f"shop: least = {made.least} must be at most half of the items ({made.items}).")
@@ -148,9 +145,9 @@ def _make(folder: Path, options: Options) -> None:
     ids = pd.Series([f"i{number:04d}" for number in range(n)])
     names = (ids + ".png").mask(_share_of(_stream(seed, 8), n, options.missing_pictures), "")
     (folder / "images").mkdir(parents=True)
-    for number, (name, row) in enumerate(zip(names, rows)):
+    for place, (name, row) in enumerate(zip(names, rows)):
         if name:
-            rng = _stream(seed, 9, number)  # an image of its own, whatever the other items are
+            rng = _stream(seed, 9, place)  # an image of its own, whatever the other items are
             shown = {fact: row[fact] for fact in ("category", "colour", "pattern")}
             pixels = images.draw(rng, **shown, size=options.size, noise=options.picture_noise)
             (folder / "images" / name).write_bytes(images.png(pixels))

@@ -1,8 +1,9 @@
 """One CSV or parquet file to cells of text, with errors that name the file, the row and the remedy."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +14,6 @@ from .. import delimited
 from ..cells import Cells, read_cells
 from ..reading import Reading
 
-T = TypeVar("T")
 KINDS = (".csv", ".tsv", ".parquet", ".csv.gz", ".tsv.gz")
 
 
@@ -30,7 +30,8 @@ def header(path: Path) -> list[str]:
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty; it needs a first row with the names of the columns, and rows below it.")
     if path.suffix.lower() == ".parquet":
-        names = _parquet(path, lambda: list(pa.parquet.read_schema(path).names))
+        with _sound(path):
+            names = list(pa.parquet.read_schema(path).names)
     else:
         names = list(_layout(path).names)
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -51,7 +52,11 @@ def read_table(path: Path, reading: Reading, columns: list[str] | None = None) -
     names = header(path)
     columns = names if columns is None else columns
     if path.suffix.lower() == ".parquet":
-        table = _parquet(path, lambda: _parquet_table(path, columns))
+        with _sound(path):
+            read = pa.parquet.read_table(path, columns=columns)
+            read.validate(full=True)  # what is damaged inside a sound file can kill the process further on
+            cells = {name: _as_text(read.column(name), path, name) for name in columns}
+        table = pd.DataFrame(cells, columns=columns)
         if table.empty:
             raise InputError(f"{path} has the names of its columns but no rows.")
         return Cells(path, table, lambda: range(1, len(table) + 1), reading, "row")
@@ -69,9 +74,11 @@ def _layout(path: Path) -> delimited.Layout:
     return delimited.Layout(mark, row, header=True, quoted=True)
 
 
-def _parquet(path: Path, read: Callable[[], T]) -> T:
+@contextmanager
+def _sound(path: Path) -> Iterator[None]:
+    """Within the block, say of a damaged parquet file what to do about it."""
     try:
-        return read()
+        yield
     except InputError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, OverflowError, MemoryError) as error:
@@ -82,12 +89,6 @@ def _parquet(path: Path, read: Callable[[], T]) -> T:
                 "bytes.decode('latin-1')."
             ) from None
         raise InputError(f"{path} is damaged or not a parquet file: {said}. Write it again.") from None
-
-
-def _parquet_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    read = pa.parquet.read_table(path, columns=columns)
-    read.validate(full=True)  # what is damaged inside a sound file can kill the process further on
-    return pd.DataFrame({name: _as_text(read.column(name), path, name) for name in columns}, columns=columns)
 
 
 def _as_text(column: pa.ChunkedArray, path: Path, name: str) -> list[str] | pd.Series:

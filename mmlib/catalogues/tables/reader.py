@@ -9,13 +9,10 @@ import pandas as pd
 from ...core.dataset import Dataset
 from ...core.errors import InputError
 from ..cells import interactions
-from ..ids import in_order
-from ..reading import Reading, described
+from ..reading import Reading, described, in_order
 from . import roles
 from .content import content
 from .files import header, read_table
-
-IN_INTERACTIONS = ("user", "item", "rating", "time", "review", "part")
 
 
 def read(reading: Reading, columns: Mapping[str, Any] | None = None) -> Dataset:
@@ -43,7 +40,9 @@ def read(reading: Reading, columns: Mapping[str, Any] | None = None) -> Dataset:
     columns = dict(columns or {})
     roles.check(columns)
     path, items_file, people_file = roles.find_tables(reading.folder, columns)
-    table = _interactions(path, columns, reading)
+    remedy = 'Say which one it is: columns = {"{}": "..."}.'
+    found = roles.of_interactions(reading, path, header(path), columns, remedy)
+    table = interactions(read_table(path, reading, list(dict.fromkeys(found.values()))), found, columns)
     known, images = content(reading, items_file, columns)
     if people_file is not None:
         people = _ids_of_users(people_file, columns, reading)
@@ -56,20 +55,6 @@ def read(reading: Reading, columns: Mapping[str, Any] | None = None) -> Dataset:
         items = listed.append(items[~items.isin(listed)])
     users = pd.DataFrame({"id": in_order(table["user"].cat.categories)})
     return reading.dataset(table, path.name, users, described(known, items), images=images, file_order=True)
-
-
-def _interactions(path: Path, columns: Mapping[str, Any], reading: Reading) -> pd.DataFrame:
-    head = header(path)
-    found = {role: roles.column(role, columns, head, path) for role in IN_INTERACTIONS}
-    for role in ("user", "item"):
-        if found[role] is None:
-            raise InputError(
-                f"{path} has no column that is recognised as the {role}s' ids; it has {', '.join(head)}. "
-                f'Say which one it is: columns = {{"{role}": "..."}}.'
-            )
-    wanted = {role: name for role, name in found.items() if name is not None}
-    reading.notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in wanted.items()) + ".")
-    return interactions(read_table(path, reading, list(dict.fromkeys(wanted.values()))), wanted, columns)
 
 
 def _ids_of_users(path: Path, columns: Mapping[str, Any], reading: Reading) -> pd.Index:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import InputError, closest, one_of
+from ..reading import Reading
 from .files import KINDS, header
 
 _FACTS = (
@@ -29,6 +30,7 @@ _USUAL = {  # the better names first; lower case, letters and digits only
 }
 FACTS, PROSE = tuple(_FACTS.split()), tuple(_PROSE.split())
 USUAL = {role: tuple(names.split()) for role, names in _USUAL.items()}
+IN_INTERACTIONS = ("user", "item", "rating", "time", "review", "part")
 CONTENT = ("title", "text", "image", "category")
 TABLES = {  # which of several tables is meant
     "interactions": ("interactions", "ratings", "purchases", "reviews", "events", "clicks", "inter"),
@@ -64,6 +66,29 @@ def column(role: str, columns: Mapping[str, Any], names: list[str], path: Path) 
     if role in columns:
         return mapped(role, columns[role], names, path) if columns[role] else None
     return _usual(USUAL[role], names)
+
+
+def of_interactions(
+    reading: Reading, path: Path, names: list[str], columns: Mapping[str, Any], remedy: str
+) -> dict[str, str]:
+    """The columns of a table of interactions by their role; noted.
+
+    Args:
+        remedy: what to do where there are no users or no items, with the role in braces.
+
+    Raises:
+        InputError: when it has no column of users or of items.
+    """
+    found = {role: column(role, columns, names, path) for role in IN_INTERACTIONS}
+    for role in ("user", "item"):
+        if found[role] is None:
+            raise InputError(
+                f"{path} has no column that is recognised as the {role}s' ids; it has {', '.join(names)[:200]}. "
+                f"{remedy.replace('{}', role)}"
+            )
+    wanted = {role: name for role, name in found.items() if name is not None}
+    reading.notes.append(f"{path.name}: " + ", ".join(f"{role} = {name}" for role, name in wanted.items()) + ".")
+    return wanted
 
 
 def mapped(role: str, name: str, names: list[str], path: Path) -> str:
@@ -121,12 +146,7 @@ def find_tables(folder: Path, columns: Mapping[str, Any]) -> tuple[Path, Path | 
     if interactions is None:
         for role in ("user", "item"):
             if columns.get(role):
-                known = [name for names in heads.values() for name in names]
-                if columns[role] not in known:
-                    raise InputError(
-                        f"{folder}: no table has a column {columns[role]!r}, which columns[{role!r}] asks for."
-                        f"{closest(columns[role], known)} There are {', '.join(known)}."
-                    )
+                mapped(role, columns[role], [name for names in heads.values() for name in names], folder)
         seen = "; ".join(f"{path.name}: {', '.join(names)}" for path, names in heads.items()) or "none"
         raise InputError(
             f"{folder} has no table with columns for users and items, such as user,item (tables seen: {seen}). "

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mmlib.catalogues import formats
 from mmlib.catalogues.amazon import items as amazon_items
 from mmlib.catalogues.amazon import reviews as amazon_reviews
-from mmlib.catalogues.amazon import texts as amazon_texts
+from mmlib.catalogues.amazon import selection as amazon_texts
 from mmlib.catalogues.amazon.forms import FORMS
 from mmlib.catalogues.clean_items import plain
 from mmlib.catalogues.reading import Reading

@@ -114,10 +114,13 @@ def test_the_order_of_lines_does_not_matter(tmp_path):
         ({"baby.inter": INTER + "1\t\t5\t1\t0\n"}, r"baby\.inter, line 7: the item is missing"),
         ({"baby.inter": INTER + "1\t1\t5\t1\t7\n"}, r"baby\.inter, line 7: the part must be 0, 1 or 2"),
         ({"baby.inter": INTER.encode() + b"\xff\t1\t5\t1\t0\n"}, r"baby\.inter, line 7: not UTF-8"),
-        ({"baby.inter": INTER.replace("userID", "visitor no")}, r"baby\.inter, line 1: no column .* the users' ids"),
+        (
+            {"baby.inter": INTER.replace("userID", "visitor no")},
+            r"baby\.inter has no column .* the users' ids; .* Call it userID in line 1",
+        ),
         (
             {"baby.inter": INTER.replace("itemID", "thing")},
-            r"baby\.inter, line 1: no column .* the items' ids among userID",
+            r"baby\.inter has no column .* the items' ids; it has userID",
         ),
         ({"baby.inter": ""}, r"baby\.inter is empty"),
         ({"baby.inter": INTER.splitlines()[0]}, r"baby\.inter has no rows that can be read below its first line"),
