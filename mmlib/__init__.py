@@ -5,6 +5,7 @@ the numeric parts work without the notebook packages.
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -25,20 +26,7 @@ _FROM = {
     ".workbook.page": ("begin", "seed"),
     ".workbook.read": ("load",),
 }
-_ROOMS = (
-    "audit",
-    "catalogues",
-    "core",
-    "encoders",
-    "evaluation",
-    "kernels",
-    "pretrainers",
-    "recommenders",
-    "show",
-    "splits",
-    "training",
-    "workbook",
-)
+_ROOMS = tuple(path.parent.name for path in Path(__file__).parent.glob("*/__init__.py"))
 _HOME = {name: module for module, names in _FROM.items() for name in names}
 
 __all__ = sorted([*_HOME, *_ROOMS])

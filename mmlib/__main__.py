@@ -167,11 +167,12 @@ def _overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 def _run(options: argparse.Namespace) -> int:
     from .workbook.kernel import PageError
+    from .workbook.planned_run import plan
     from .workbook.run import run
 
-    how = {"pages": options.pages, "force": options.force, "echo": options.verbose}
     try:
-        done = run(options.params or {}, overrides=_overrides(options), **how)
+        one = plan(options.params or {}, _overrides(options), options.pages)
+        done = run(one, force=options.force, echo=options.verbose)
     except PageError as error:
         print(f"mmlib: {error}", file=sys.stderr)
         return 1
@@ -190,12 +191,12 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.list:
         print("\n".join(each.command(one.base) for each in one.plans))
         return 0
-    from .workbook.sweep import slurm_script, sweep_plans
+    from .workbook.sweep import slurm_script, sweep
 
     if options.slurm:
         print(slurm_script(one, options.params), end="")
         return 0
-    folder = sweep_plans(one, options.jobs)
+    folder = sweep(one, options.jobs)
     print(f"index: {short(folder / 'index.html')}")
     made = [*(each.folder for each in one.plans), *(Path(run["folder"]) for run in swept(folder)["runs"])]
     return int(not all(map(finished, made)))

@@ -46,11 +46,8 @@ def by_name(data: Dataset, split: str, seed: int = 0) -> Dataset:
         InputError: for any other name.
     """
     protocol, options = _meant(split)
-    return (
-        protocol(data, **options)
-        if protocol in (temporal_by_user, global_time)
-        else protocol(data, **options, seed=seed)
-    )
+    drawn = {} if protocol in (temporal_by_user, global_time) else {"seed": seed}
+    return protocol(data, **options, **drawn)
 
 
 def check(split: str) -> str:

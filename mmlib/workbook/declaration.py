@@ -3,9 +3,10 @@
 import ast
 import io
 import json
+import re
 import reprlib
 import tokenize
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,6 @@ from .yaml_file import read_value
 NOT_PARAMETERS = ("about", "pages")  # what a parameter file may hold beside parameters
 MOST = 10**9  # of whole numbers that say no other limit
 _TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, "list": list, "dict": dict}
-_IN_TYPES = (ast.Expression, ast.Name, ast.Load, ast.Subscript, ast.Tuple, ast.BinOp, ast.BitOr, ast.Constant)
 _WORDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
@@ -115,21 +115,14 @@ class Parameter:
             raise error if fits else InputError(f"{self.name} must be {self._may_be}: {error}") from None
 
 
-def check(given: Mapping[str, Any], known: Mapping[str, Parameter]) -> dict[str, Any]:
+def check(
+    given: Mapping[str, Any], known: Mapping[str, Parameter], do: Callable[[Parameter, Any], Any] = Parameter.fit
+) -> dict[str, Any]:
     """The given values in the form of the declared types.
 
     Raises:
         InputError: with a line for each unknown name (and the closest known one) and each value that does not fit.
     """
-    return _each(given, known, Parameter.fit)
-
-
-def parse(given: Mapping[str, str], known: Mapping[str, Parameter]) -> dict[str, Any]:
-    """Values given as text; raises as :func:`check`."""
-    return _each(given, known, Parameter.read)
-
-
-def _each(given: Mapping[str, Any], known: Mapping[str, Parameter], do: Any) -> dict[str, Any]:
     values, problems = {}, []
     for name, value in given.items():
         try:
@@ -142,6 +135,11 @@ def _each(given: Mapping[str, Any], known: Mapping[str, Parameter], do: Any) -> 
     if problems:
         raise InputError("\n".join(problems))
     return values
+
+
+def parse(given: Mapping[str, str], known: Mapping[str, Parameter]) -> dict[str, Any]:
+    """Values given as text; raises as :func:`check`."""
+    return check(given, known, Parameter.read)
 
 
 def as_text(value: Any) -> str:
@@ -188,12 +186,12 @@ def declared_in(source: str, page: Path, first: int) -> dict[str, Parameter]:
 
 def _type(text: str) -> Any:
     """The type that an annotation means; InputError for anything but plain types, lists, dicts and ``None``."""
-    tree = ast.parse(text, mode="eval")
-    for node in ast.walk(tree):
-        known = not isinstance(node, ast.Name) or node.id in _TYPES
-        if not known or not isinstance(node, _IN_TYPES) or (isinstance(node, ast.Constant) and node.value is not None):
-            raise InputError(f"{text} is no type of a parameter; use {', '.join(_TYPES)}, list[int], int | None.")
-    kind = eval(compile(tree, "", "eval"), {"__builtins__": {}}, _TYPES)  # nothing but the names above
+    try:
+        if set(re.findall(r"\w+|[^\w\s\[\]|,]", text)) - {*_TYPES, "None"}:
+            raise TypeError
+        kind = eval(text, {"__builtins__": {}}, _TYPES)  # nothing but the names above
+    except (SyntaxError, TypeError):
+        raise InputError(f"{text} is no type of a parameter; use {', '.join(_TYPES)}, list[int], int | None.") from None
     return dict[str, JsonValue] if kind is dict else kind
 
 

@@ -18,9 +18,9 @@ from ..core.files import digest, read_json, write_json
 from .declaration import NOT_PARAMETERS, check
 from .environment import environment, one_line
 from .kernel import LeftOut
-from .parameters import PAGES, STUDY, in_cell, known_parameters, of_page
+from .parameters import PAGES, STUDY, in_cell, known_parameters
 from .paths import notebooks, outputs, project, short
-from .planned_run import check_together
+from .planned_run import check_together, completed
 from .record import record
 
 if TYPE_CHECKING:
@@ -227,9 +227,9 @@ class Page:
             features, graphs: what models will read, if it is there yet.
             context: tokens of a text that the encoder reads.
         """
-        from .audits import audited, gathered
+        from .audits import audited
 
-        return gathered(audited(data, features, graphs, context), data, self.folder)
+        return audited(data, self.folder, features, graphs, context)
 
     def record(self, *scores: "mm.Scores", **found: Any) -> None:
         """Keep what the page found, see ``record.record``; ``scores`` under their labels."""
@@ -290,10 +290,7 @@ def begin(page: str, variables: Mapping[str, Any]) -> Page:
     given = {name: value for name, value in variables.items() if _is_given(name, value)}
     if any(isinstance(value, Page) for value in variables.values()):
         given = {name: value for name, value in given.items() if name in known}
-    given = check(given, known)
-    parameters = {name: given.get(name, one.default) for name, one in known_parameters(folder, [page]).items()}
-    parameters |= {name: value for name, value in given.items() if of_page(name, page)}
-    check_together(parameters)
+    parameters, _ = completed(folder, [page], check(given, known))
     named = os.environ.get("MMLIB_RUN")
     if parameters.get("threads") and not named:  # a run starts its kernel with them
         import torch

@@ -13,7 +13,7 @@ from ..core.errors import InputError, closest
 from ..core.files import digest
 from . import paths as places
 from .declaration import as_text, check
-from .parameters import PAGES, STUDY, SWEEP, in_cell, known_parameters, of_page
+from .parameters import STUDY, SWEEP, in_cell, known_parameters, of_page
 from .yaml_file import read_yaml
 
 
@@ -150,16 +150,26 @@ def plan(
         names = _pages(pages if pages is not None else wanted, places.page_names(folder))
         if pages is None and wanted is None and not values.get(SWEEP):
             names = tuple(name for name in names if SWEEP not in known_parameters(folder, [name]))
-        read = known_parameters(folder, names)
-        if set(names) - set(PAGES):
-            read |= {name: known[name] for name in values if name in STUDY}
-        used = {name: values.get(name, one.default) for name, one in read.items()}
-        check_together(used, beside)
+        used, given = completed(folder, names, values, beside)
     except InputError as error:
         raise (InputError(f"{file}: {error}") if file else error) from None
-    given = {name: value for name, value in used.items() if value != read[name].default}
     where = (outputs or places.outputs()).resolve()
     return Plan(file.stem if file else "run", about, file, names, given, used, folder.resolve(), where, beside)
+
+
+def completed(
+    folder: Path, pages: Sequence[str], values: Mapping[str, Any], models: Sequence[Path] = ()
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """All parameters of these pages, those that are not among ``values`` by default; and those that differ from it.
+
+    Raises:
+        InputError: as ``check_together``.
+    """
+    read = known_parameters(folder, pages)
+    read |= {name: STUDY[name] for name in values if any(of_page(name, page) for page in pages)}
+    used = {name: values.get(name, one.default) for name, one in read.items()}
+    check_together(used, models)
+    return used, {name: value for name, value in used.items() if value != read[name].default}
 
 
 def _pages(wanted: Any, known: list[str]) -> tuple[str, ...]:

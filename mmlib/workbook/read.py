@@ -18,7 +18,7 @@ from .cache import cached
 OPTIONS = ("columns", "reader", "clean", "shop")  # parameters that say how a catalogue is read
 TABLES = (".csv", ".tsv", ".txt", ".parquet", ".json", ".jsonl", ".gz", ".inter", ".data", ".item", ".dat", ".user")
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
-PLANNED = "MMLIB_DATA"  # the variable by which a run tells its pages the key of the data, and its name
+PLANNED = "MMLIB_PLANNED"  # the variable by which a run tells its pages the key of the data, and its name
 MOST = 1_000_000  # files below a catalogue's folder
 
 

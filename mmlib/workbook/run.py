@@ -3,7 +3,6 @@
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from .environment import environment
 from .kernel import LeftOut, execute, runner
 from .pages import stale
 from .paths import finished, short
-from .planned_run import Plan, plan
+from .planned_run import Plan
 from .read import PLANNED
 from .report import write_run_report
 
@@ -37,16 +36,7 @@ class RunResult:
     reused: bool
 
 
-def run(
-    params: Path | str | Mapping[str, Any],
-    *,
-    overrides: Mapping[str, Any] | None = None,
-    pages: Sequence[str] | None = None,
-    outputs: Path | None = None,
-    force: bool = False,
-    notebooks: Path | None = None,
-    echo: bool = False,
-) -> RunResult:
+def run(one: Plan, *, force: bool = False, echo: bool = False, quiet: bool = False) -> RunResult:
     """Execute pages with parameters; at once when the same was done before.
 
     The run's folder holds ``params.json``, ``pages/*.ipynb``, ``report.html``, ``per_user.parquet``, ``env.json``,
@@ -54,38 +44,27 @@ def run(
     starts with its first page again, whose finished stages come from the cache.
 
     Args:
-        params: a YAML file, or its content.
-        overrides: parameters that replace the file's.
-        pages: names or numbers of the pages; else those of the file, else all.
+        one: what ``planned_run.plan`` has checked.
         force: execute the pages even if it was done before.
-        outputs, notebooks: folders, where not the usual ones.
         echo: show the pages' text output on stderr while they run.
+        quiet: print nothing.
 
     Raises:
-        InputError: before any work, for unknown names, wrong types, missing files; later, what a page raised.
+        InputError: before any work, where pages were edited since it was planned; later, what a page raised.
         PageError: when a page failed.
-    """
-    return run_plan(plan(params, overrides, pages, outputs, notebooks), force=force, echo=echo)
-
-
-def run_plan(one: Plan, *, force: bool = False, echo: bool = False, quiet: bool = False) -> RunResult:
-    """Execute what is planned; see ``run``.
-
-    Args:
-        quiet: print nothing.
     """
     stale(one.notebooks, one.pages)
     one.check_defaults()
     lock = one.folder.with_name(f".{one.id}.lock")
     with alone(lock, f"{one.id}: another process is at this run; waiting for it"):
         before = None if force else finished(one.folder)
-        if before:
-            if not quiet:
-                print(f"{one.id}: done before in {before['seconds']:.1f} s", flush=True)
-            if not quiet and before.get("code") != _code(one):
-                print("  pages or mmlib have changed since; --force runs it again", flush=True)
-            return RunResult(one.folder, before["metrics"], before["seconds"], True)
-        return _run(one, echo, quiet)
+        if not before:
+            return _run(one, echo, quiet)
+    if not quiet:
+        print(f"{one.id}: done before in {before['seconds']:.1f} s", flush=True)
+    if not quiet and before.get("code") != _code(one):
+        print("  pages or mmlib have changed since; --force runs it again", flush=True)
+    return RunResult(one.folder, before["metrics"], before["seconds"], True)
 
 
 def _run(one: Plan, echo: bool, quiet: bool) -> RunResult:

@@ -23,39 +23,27 @@ from .pages import stale
 from .paths import finished, swept
 from .planned_run import Plan
 from .report import flat, tried_table, write_sweep_index
-from .run import run_plan
+from .run import run
 from .selection import chosen, edges
-from .sweep_file import Sweep, read_sweep
+from .sweep_file import Sweep
 
 SHARED = ("papermill", "nbclient", "plotly.graph_objects", "mmlib.show.html")  # imported once for all runs of a sweep
 
 
-def sweep(
-    path: Path | str,
-    jobs: int = 1,
-    outputs: Path | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    *,
-    notebooks: Path | None = None,
-) -> Path:
+def sweep(one: Sweep, jobs: int = 1) -> Path:
     """Make all runs of a sweep that are not done yet, ``jobs`` at a time, each in processes of its own.
 
-    All combinations are checked first. A run that fails does not stop the others and is tried again by the next
-    call. ``jobs`` changes no result: each run computes with one thread, or as many as its parameter ``threads`` says.
-    Where the file has ``choose``, all runs are made on the validation part first, in a sweep of their own, and when
-    all are done, those with the chosen values on the test part.
+    A run that fails does not stop the others and is tried again by the next call. ``jobs`` changes no result: each
+    run computes with one thread, or as many as its parameter ``threads`` says. Where the file has ``choose``, all runs
+    are made on the validation part first, in a sweep of their own, and when all are done, those with the chosen values
+    on the test part.
+
+    Args:
+        one: what ``sweep_file.read_sweep`` has checked.
 
     Returns:
         ``outputs/sweeps/<id>``, with ``sweep.json``, ``runs.parquet`` (one row a run) and ``index.html``.
-
-    Raises:
-        InputError: for anything wrong in the file, before any work.
     """
-    return sweep_plans(read_sweep(path, overrides, outputs, notebooks), jobs)
-
-
-def sweep_plans(one: Sweep, jobs: int = 1) -> Path:
-    """Make what ``read_sweep`` has read; see ``sweep``."""
     if jobs < 1:
         raise InputError(f"--jobs {jobs}: give at least 1.")
     folder = _make(one, jobs)
@@ -78,22 +66,22 @@ def _make(one: Sweep, jobs: int) -> Path:
     stale(one.plans[0].notebooks, sorted({page for each in one.plans for page in each.pages}))
     todo = [each for each in one.plans if not finished(each.folder)]
     print(f"{one.id}: {len(one.plans)} runs, {len(one.plans) - len(todo)} done before", flush=True)
-    names = dict.fromkeys([*one.varying, *one.choose.get("over", [])])
-    said = {each.id: ", ".join(f"{name}={each.parameters.get(name)}" for name in names) for each in one.plans}
+    shown = dict.fromkeys([*one.varying, *one.choose.get("over", [])])
+    said = {each.id: ", ".join(f"{key}={each.parameters.get(key)}" for key in shown) for each in one.plans}
     failed: dict[str, str] = {}
     _write_plan(one, failed)
     begun = time.monotonic()
-    for count, (run, seconds, error) in enumerate(_results(todo, jobs), 1):
+    for count, (name, seconds, error) in enumerate(_results(todo, jobs), 1):
         if error:
-            failed[run] = error
+            failed[name] = error
         state = f"FAILED: {error.splitlines()[0]}" if error else f"{seconds:.1f} s"
         left = (time.monotonic() - begun) / count * (len(todo) - count) / 60
         state += f", about {left:.0f} min left" if left >= 1 else ""
-        print(f"  [{count}/{len(todo)}] {said[run] or run}: {state}", flush=True)
+        print(f"  [{count}/{len(todo)}] {said[name] or name}: {state}", flush=True)
     _write_plan(one, failed)
     table = collect(one.folder)
-    for run, error in failed.items():
-        print(f"{said[run] or run} failed: {error}", flush=True)
+    for name, error in failed.items():
+        print(f"{said[name] or name} failed: {error}", flush=True)
     print(", ".join(f"{count} {state}" for state, count in table["status"].value_counts().items()), flush=True)
     return one.folder
 
@@ -213,7 +201,7 @@ def _run_given(each: Plan, answers: Connection, environment: Mapping[str, str]) 
         signal.signal(asked, _stop_once)
     threading.Thread(target=_listen, args=(answers,), daemon=True).start()
     try:
-        found = run_plan(each, quiet=True).seconds, ""
+        found = run(each, quiet=True).seconds, ""
     except (InputError, PageError) as error:
         found = 0.0, str(error)
     except KeyboardInterrupt:

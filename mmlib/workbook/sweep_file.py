@@ -170,8 +170,8 @@ def rivals(one: Sweep) -> dict[str, dict[str, list[int]]]:
     others = [name for name in one.varying if name not in over and not is_seed(name)]
     found: dict[str, dict[str, list[int]]] = {}
     for place, each in enumerate(one.plans):
-        method, values = ({name: each.parameters.get(name) for name in names} for names in (others, over))
-        found.setdefault(repr(method), {}).setdefault(repr(values), []).append(place)
+        method, values = (repr({name: each.parameters.get(name) for name in names}) for names in (others, over))
+        found.setdefault(method, {}).setdefault(values, []).append(place)
     return found
 
 

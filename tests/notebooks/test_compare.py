@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from mmlib.workbook.planned_run import plan
 from mmlib.workbook.run import RunResult, run
 from tests.workbook.finished import write_sweep
 
@@ -17,14 +18,14 @@ def compared(tmp_path_factory) -> RunResult:
     """A small sweep, beside published figures of two protocols."""
     place = tmp_path_factory.mktemp("compare")
     values = {"sweep": str(write_sweep(place / "starts")), "published_dataset": "Baby", "published_protocol": "mmrec"}
-    return run(values | {"mix_protocols": True}, pages=["07"], outputs=place / "outputs")
+    return run(plan(values | {"mix_protocols": True}, pages=["07"], outputs=place / "outputs"))
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory) -> RunResult:
     """No sweep: published figures alone."""
     values = {"published_dataset": "Baby", "published_protocol": "lmm"}
-    return run(values, pages=["07"], outputs=tmp_path_factory.mktemp("alone"))
+    return run(plan(values, pages=["07"], outputs=tmp_path_factory.mktemp("alone")))
 
 
 def outputs(result: RunResult) -> list[dict]:

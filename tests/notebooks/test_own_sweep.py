@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from mmlib.workbook.sweep import sweep
+from mmlib.workbook.sweep_file import read_sweep
 from mmlib.workbook.sweep_results import sweep_methods
 
 from .test_what_there_is import MINE, TINY
@@ -17,6 +18,6 @@ def test_a_sweep_of_ones_own_model_is_read_as_methods(tmp_path: Path) -> None:
         "fixed: {recommender: 'warm_models:Mine', start: random}\n"
         "grid: {model_options: [{warmth: 0.2, dim: 4}, {warmth: 0.3, dim: 8}]}\n"
     )
-    folder = sweep(file, jobs=2, outputs=tmp_path / "outputs")
+    folder = sweep(read_sweep(file, outputs=tmp_path / "outputs"), jobs=2)
     methods = sweep_methods(folder)
     assert list(methods) == ["warmth 0.2, dim 4", "warmth 0.3, dim 8"]

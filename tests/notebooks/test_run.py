@@ -11,6 +11,7 @@ import pytest
 
 from mmlib.core.files import read_json
 from mmlib.workbook.parameters import in_cell
+from mmlib.workbook.planned_run import plan
 from mmlib.workbook.run import RunResult, run
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ TINY = ROOT / "params" / "tiny.yaml"
 @pytest.fixture(scope="module")
 def result(tmp_path_factory) -> RunResult:
     """All pages of a study, once."""
-    return run(TINY, outputs=tmp_path_factory.mktemp("outputs"))
+    return run(plan(TINY, outputs=tmp_path_factory.mktemp("outputs")))
 
 
 def cells(result: RunResult, page: str) -> list[dict]:
@@ -85,7 +86,7 @@ def test_the_report_stands_alone(result) -> None:
 
 
 def test_a_second_call_reuses_the_run(result) -> None:
-    again = run(TINY, outputs=result.folder.parents[1])
+    again = run(plan(TINY, outputs=result.folder.parents[1]))
     assert again.reused
     assert again.metrics == result.metrics
 

@@ -8,6 +8,7 @@ import pytest
 
 from mmlib.core.errors import InputError
 from mmlib.core.files import read_json
+from mmlib.workbook.planned_run import plan
 from mmlib.workbook.run import run
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,7 @@ def catalogue(folder: Path, users: int) -> Path:
 @pytest.mark.parametrize("users", [3, 30])
 def test_interactions_alone_end_with_a_report_of_what_there_is(tmp_path: Path, users: int, capsys) -> None:
     given = {"dataset": str(catalogue(tmp_path / "shop", users)), "layers": 1, "recommender": "bpr"}
-    result = run(TINY, overrides=given, outputs=tmp_path / "outputs")
+    result = run(plan(TINY, given, outputs=tmp_path / "outputs"))
     done, said = read_json(result.folder / "metrics.json"), capsys.readouterr().out
     report = (result.folder / "report.html").read_text()
     assert set(done["left_out"]) == {"00_quickstart", "01_features", "02_graphs", "03_pretrain", "05_alignment"}
@@ -49,16 +50,14 @@ def test_interactions_alone_end_with_a_report_of_what_there_is(tmp_path: Path, u
     assert "04_recommend: The start is random: " in report
     assert "Without effect on bpr, which has no such option: layers = 1." in report
     with pytest.raises(InputError, match="01_features is left out"):  # nothing else was asked for
-        run(TINY, overrides=given, pages=["01"], outputs=tmp_path / "outputs")
+        run(plan(TINY, given, ["01"], outputs=tmp_path / "outputs"))
 
 
 def test_somebodys_own_model_runs_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "my_models.py").write_text(MINE)
     file = tmp_path / "mine.yaml"
     file.write_text(TINY.read_text() + "recommender: my_models:Mine\nstart: random\npages: [04_recommend]\n")
-    first = run(file, outputs=tmp_path / "outputs")
+    first = run(plan(file, outputs=tmp_path / "outputs"))
     assert first.metrics["04_recommend"]["my_models:Mine from random"]["all"]["recall@10"]["mean"] > 0
     (tmp_path / "my_models.py").write_text(MINE.replace("0.2", "0.3"))
-    from mmlib.workbook.planned_run import plan
-
     assert plan(file, outputs=tmp_path / "outputs").folder != first.folder  # another model is another run

@@ -123,46 +123,36 @@ print("sum", float(done.embeddings.items.sum()), float(done.embeddings.items.abs
 """
 
 
-def run(how: str, folder: Path, cell: str, end: str = "") -> tuple[str, bool]:
-    """What a class in ``__main__`` learnt, and whether it came from the cache."""
-    if how == "standard input":
-        command, given = [sys.executable, "-"], cell
-    elif how == "script":
-        (folder / "script.py").write_text(cell)
+def run(how: str, folder: Path, *cells: str) -> list[tuple[str, bool]]:
+    """What a class in ``__main__`` learnt, and whether it came from the cache, for each cell of one session."""
+    command, given = [sys.executable, "-"], "\n".join(cells)
+    if how == "script":
+        (folder / "script.py").write_text(given)
         command, given = [sys.executable, "script.py"], ""
-    else:
-        source = {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None}
+    elif how == "notebook":
+        rest = {"cell_type": "code", "metadata": {}, "outputs": [], "execution_count": None}
         kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-        notebook = {"cells": [source], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 4}
-        write_json(folder / "page.ipynb", notebook)
-        command = [
-            sys.executable,
-            "-m",
-            "jupyter",
-            "nbconvert",
-            "--execute",
-            "--to",
-            "markdown",
-            "--stdout",
-            "page.ipynb",
-        ]
-        given = ""
+        notebook = {"cells": [rest | {"source": cell} for cell in cells], "metadata": {"kernelspec": kernel}}
+        write_json(folder / "page.ipynb", notebook | {"nbformat": 4, "nbformat_minor": 4})
+        words = ["nbconvert", "--execute", "--to", "markdown", "--stdout", "page.ipynb"]
+        command, given = [sys.executable, "-m", "jupyter", *words], ""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, input=given, capture_output=True, text=True, env=env)
     assert done.returncode == 0, done.stderr[-2000:]
-    found = re.search(r"sum \S+ \S+", done.stdout)
-    assert found, done.stdout
-    return found[0], "fit-mine: from cache" in done.stdout
+    found = re.findall(r"fit-mine: (from cache|built)|(sum \S+ \S+)", done.stdout)
+    assert len(found) == 2 * len(cells), done.stdout
+    return [(sums, how == "from cache") for (how, _), (_, sums) in zip(found[::2], found[1::2])]
 
 
 @pytest.mark.parametrize("how", ["standard input", "script", "notebook"])
 def test_a_class_of_a_cell_or_script_is_trained_and_cached_by_its_code(how, blocks, tmp_path) -> None:
     blocks.save(tmp_path / "shop")
-    first, cached = run(how, tmp_path, CELL.format(factor=1.0, power=""))
+    plain = CELL.format(factor=1.0, power="")
+    ((first, cached),) = run(how, tmp_path, plain)
     assert not cached
-    assert run(how, tmp_path, "# moved\n" + CELL.format(factor=1.0, power="")) == (first, True)
-    helper = run(how, tmp_path, CELL.format(factor=1.0, power="** 2"))
-    constant = run(how, tmp_path, CELL.format(factor=3.0, power=""))
+    cells = [CELL.format(factor=1.0, power="** 2"), CELL.format(factor=3.0, power="")]
+    again, helper, constant = run(how, tmp_path, f"# moved\n{plain}", *cells)  # as in a session that goes on
+    assert again == (first, True)
     assert not helper[1]
     assert not constant[1]
     assert len({first, helper[0], constant[0]}) == 3

@@ -1,5 +1,6 @@
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,7 @@ from mmlib.workbook.declaration import parse
 from mmlib.workbook.pages import pair
 from mmlib.workbook.parameters import known_parameters
 from mmlib.workbook.planned_run import plan
-from mmlib.workbook.run import run_plan, variables
+from mmlib.workbook.run import run, variables
 from mmlib.workbook.sweep_file import read_sweep
 
 from .finished import write_sweep
@@ -105,7 +106,7 @@ def test_a_default_that_was_edited_since_is_refused(workbook: Path):
     page.write_text(page.read_text().replace("rate: float = 0.1", "rate: float = 0.2"))
     pair(page.parent)
     with pytest.raises(InputError, match=r"rate was 0\.1 by default when this was planned, and is 0\.2 now"):
-        run_plan(one)
+        run(one)
     assert not one.folder.exists()
     given.check_defaults()  # it says itself what it wants
     plan({"pages": ["00_first"]}).check_defaults()
@@ -141,6 +142,16 @@ def test_a_run_that_reads_a_sweep_is_another_run_when_the_sweep_has_changed(tmp_
     assert len({before, fewer, id_()}) == 3
     with pytest.raises(InputError, match=r"no sweep\.json in it"):
         plan({"sweep": str(tmp_path / "nowhere")}, pages=["07"]).id  # noqa: B018
+
+
+def test_pages_are_told_their_data_and_find_public_catalogues_where_they_are(workbook: Path):
+    """``MMLIB_DATA`` is where downloads lie."""
+    one = plan({"pages": ["00_first"]})
+    one = replace(one, parameters=one.parameters | {"dataset": "amazon-2014/Baby"})
+    one.__dict__["contents"] = {"dataset": "k"}  # found before
+    told = variables(one)
+    assert "MMLIB_DATA" not in told
+    assert told["MMLIB_PLANNED"] == "k amazon-2014/Baby"
 
 
 @pytest.mark.parametrize(

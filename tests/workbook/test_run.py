@@ -13,9 +13,10 @@ import pytest
 from mmlib.core.errors import InputError
 from mmlib.core.files import write_json
 from mmlib.workbook.kernel import PageError
+from mmlib.workbook.paths import finished
 from mmlib.workbook.planned_run import plan
 from mmlib.workbook.read import read
-from mmlib.workbook.run import finished, run, run_plan
+from mmlib.workbook.run import run
 
 from .tiny import make
 
@@ -33,7 +34,7 @@ def inside(workbook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_from_start_to_report(
     workbook: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    done = run(workbook / "params" / "toy.yaml", overrides={"seed": 2})
+    done = run(plan(workbook / "params" / "toy.yaml", {"seed": 2}))
     assert not done.reused
     assert done.metrics["00_first"]["total"] == 2.5
     assert done.metrics["01_second"] == {"names": ["x", "y"]}
@@ -54,13 +55,13 @@ def test_a_run_from_start_to_report(
     assert "a tiny study" in report
     assert done.folder.name in report
 
-    again = run(workbook / "params" / "toy.yaml", overrides={"seed": 2})
+    again = run(plan(workbook / "params" / "toy.yaml", {"seed": 2}))
     assert (again.reused, again.metrics, again.seconds) == (True, done.metrics, done.seconds)
     assert capsys.readouterr().out.splitlines() == [f"{done.folder.name}: done before in {done.seconds:.1f} s"]
 
     page = workbook / "notebooks" / "01_second.ipynb"
     page.write_text(page.read_text() + "\n")
-    assert run(workbook / "params" / "toy.yaml", overrides={"seed": 2}).reused
+    assert run(plan(workbook / "params" / "toy.yaml", {"seed": 2})).reused
     assert "have changed since; --force runs it again" in capsys.readouterr().out
     assert (done.folder / "metrics.json").stat().st_mtime_ns == times["metrics.json"]
 
@@ -69,7 +70,7 @@ def test_nothing_starts_when_something_is_wrong(workbook: Path):
     before = sorted((workbook / "outputs" / "runs").glob("*")) if (workbook / "outputs").exists() else []
     for params in ({"sice": 1}, {"size": 1.5}, {"pages": ["09"]}, Path("params/none.yaml")):
         with pytest.raises(InputError):
-            run(params)
+            run(plan(params))
     after = sorted((workbook / "outputs" / "runs").glob("*")) if (workbook / "outputs").exists() else []
     assert before == after
 
@@ -77,7 +78,7 @@ def test_nothing_starts_when_something_is_wrong(workbook: Path):
 def test_a_failed_run_is_not_done(workbook: Path):
     one = plan({"mode": "bad", "pages": ["00"]})
     with pytest.raises(PageError, match="IndexError"):
-        run_plan(one, quiet=True)
+        run(one, quiet=True)
     assert finished(one.folder) is None
     assert (one.folder / "params.json").exists()
 
@@ -134,7 +135,7 @@ def test_a_run_knows_its_data_and_its_threads(workbook: Path, tmp_path: Path, mo
     assert replace(one, parameters=one.parameters | {"threads": one.threads}).threads == one.threads
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert one.threads == 7
-    folder = run_plan(replace(one, parameters=one.parameters | {"threads": 3})).folder
+    folder = run(replace(one, parameters=one.parameters | {"threads": 3})).folder
     done = json.loads((folder / "metrics.json").read_text())
     assert (done["threads"], done["metrics"]["00_first"]["threads"]) == (3, "3")
     assert done["data"] == {"key": "", "passport": None}
@@ -161,7 +162,7 @@ def test_other_data_is_another_run(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "b" / "shop" / "ratings.csv").write_text(text.replace("u1,i1", "u2,i1", 1))
     after = id_()
     assert after != before
-    monkeypatch.setenv("MMLIB_DATA", f"{after} shop")  # as a page that was planned on other data
+    monkeypatch.setenv("MMLIB_PLANNED", f"{after} shop")  # as a page that was planned on other data
     with pytest.raises(InputError, match=r"shop was edited after this run was planned\. Start the same command again"):
         read("shop")
 
@@ -183,7 +184,7 @@ def test_a_killed_run_starts_again_and_its_kernel_is_gone(workbook: Path):
     assert finished(one.folder) is None
     write_json(one.folder / "pages" / "00_first.metrics.json", {"left over": 1})
     (workbook / "gate").touch()
-    found = run_plan(one).metrics["00_first"]
+    found = run(one).metrics["00_first"]
     assert (found["total"], found["threads"]) == (0.3, str(one.threads))
     assert "left over" not in found
     assert kernels
