@@ -100,16 +100,16 @@ def standings(methods: Mapping[str, Method], found: Comparisons, *, metric: str 
     best = str(table["method"].iloc[0])
     shown = [name for name in COSTS if any(name in one.costs for one in methods.values())]
     rows = []
-    for place, (name, middle, low, high, users) in enumerate(table.itertuples(index=False), 1):
-        mean = interval(middle, low, high, users, digits, bold=leaders == [name])
+    for place, row in enumerate(table.to_dict("records"), 1):
+        name, mean = row["method"], interval(row, digits, bold=leaders == [row["method"]])
         mean += " ≈" if name in leaders and len(leaders) > 1 else ""
         behind = escape(pairs[name, best].numbers(digits)) if (name, best) in pairs else ""
         costs = (_cost(methods[name], cost) for cost in shown)
         rows.append([f"{place}", escape(name), mean, behind, *costs, f"{len(methods[name].runs)}"])
     head = ["", "method", metric, "paired difference from the best", *map(COSTS.__getitem__, shown), "seeds"]
     alone = "Bold: significantly better than every other." if len(leaders) == 1 else "No method beats all others."
-    note = f"Means over {table['users'].max():,} users and all seeds, with 95 % intervals. {found.rule} {alone} "
-    return html_table(head, rows, note + "≈: not significantly worse than the best.")
+    text = f"Means over {table['users'].max():,} users and all seeds, with 95 % intervals. {found.rule} {alone} "
+    return html_table(head, rows, text + "≈: not significantly worse than the best.")
 
 
 def pair_matrix(found: Comparisons, order: Sequence[str]) -> go.Figure:
@@ -168,11 +168,11 @@ def resolution(found: Comparisons) -> go.Figure:
         marker=dict(color=GRID), width=0.62, hovertemplate="detectable from %{x:.4f}<extra></extra>",
     )  # fmt: skip
     for wanted, tone in ((True, _BETTER), (False, MUTED)):
-        shown = [(abs(one.difference), label) for one, label in zip(rows, labels) if one.significant is wanted]
+        shown = [one for one in rows if one.significant is wanted]
         fig.add_scatter(
-            x=[x for x, _ in shown], y=[y for _, y in shown], mode="markers", hovertemplate="%{x:.4f}<extra></extra>",
-            name=f"difference, {'' if wanted else 'not '}significant",
-            marker=_marker(wanted, tone),
+            x=[abs(one.difference) for one in shown], y=list(map(_names, shown)), marker=_marker(wanted, tone),
+            mode="markers", name=f"difference, {'' if wanted else 'not '}significant",
+            hovertemplate="%{x:.4f}<extra></extra>",
         )  # fmt: skip
     fig.update_yaxes(autorange="reversed", showgrid=False, tickfont_color=INK)
     fig.update_xaxes(rangemode="tozero")
@@ -180,9 +180,8 @@ def resolution(found: Comparisons) -> go.Figure:
         "Bar: the smallest true difference that this comparison finds in four of five repetitions at the "
         f"{100 * found.level:g} % level, before any correction. Marker: the size of the difference that was measured."
     )
-    fig.update_layout(legend=LEGEND, showlegend=True)
-    x = f"size of the difference of {escape(found[0].metric)} (0 to 1)"
-    return finish(fig, text, x=x, width=96, height=140 + 30 * len(labels), margin_t=44)
+    x, height = f"size of the difference of {escape(found[0].metric)} (0 to 1)", 140 + 30 * len(labels)
+    return finish(fig, text, x=x, width=96, height=height, margin_t=44, legend=LEGEND, showlegend=True)
 
 
 def _some(found: Comparisons) -> Comparisons:

@@ -14,7 +14,7 @@ from ..core.errors import InputError, one_of
 from ..kernels import neighbours as nearest
 from .spaces import Vectors, item_spaces
 from .tables import Html
-from .theme import array, colour, finish, line, log_ticks, mark, panels
+from .theme import LEGEND, array, colour, finish, line, log_ticks, mark, panels
 
 
 class FitLike(Protocol):
@@ -59,15 +59,14 @@ def curves(fits: FitLike | Mapping[str, FitLike] | None, *, metric: str | None =
         for j, metric in enumerate(shown):
             _curve(fig, fit, f"valid/{metric}", name or metric, k + j, 2, show=not name)
     fig.update_xaxes(dtick=1 if max(len(fit.history) for fit in named.values()) <= 12 else None)
-    bar = dict(orientation="h", y=1.13, yanchor="bottom")
+    bar: dict[str, Any] = dict(orientation="h", y=1.13, yanchor="bottom")
     kept = ", ".join(f"{name + ': ' if name else ''}epoch {fit.best_epoch}" for name, fit in named.items())
     text = (
         "Loss on training batches (left) and ranking quality on the validation part (right). "
         f"The star marks the epoch whose weights were kept ({kept})."
     )
     y = ["loss (mean over batches)", f"{shown[0]} (0 to 1)" if len(shown) == 1 else "metric (0 to 1)"]
-    fig.update_layout(legend=bar | dict(x=0), legend2=bar | dict(x=0.56))
-    return finish(fig, text, x="epoch", y=y, height=390, margin_t=92)
+    return finish(fig, text, x="epoch", y=y, height=390, margin_t=92, legend=bar | {"x": 0}, legend2=bar | {"x": 0.56})
 
 
 def _curve(fig: go.Figure, fit: Any, column: str, label: str, k: int, panel: int, *, show: bool) -> None:
@@ -202,10 +201,9 @@ def vectors(values: Vectors, data: Dataset, *, pairs: int = 4000, seed: int = 0)
             cosine = (unit[two[:, 0]] * unit[two[:, 1]]).sum(1)
             _histogram(fig, cosine, (-1.0, 1.0), label, k, row, 2)
             facts.append(f"{label} {cosine.mean():.2f} ({name})")
-    legend = dict(orientation="h", x=0.56, y=1, yref="container", yanchor="top")
     x, y = ["length (Euclidean norm)", "cosine (-1 to 1)"] * n, ["share of items", "share of pairs"] * n
     text = "Mean cosines: " + ", ".join(facts) + "."
-    return finish(fig, text, x=x, y=y, height=120 + 260 * n, legend=legend, margin_t=76)
+    return finish(fig, text, x=x, y=y, height=120 + 260 * n, legend=LEGEND | {"x": 0.56}, margin_t=76)
 
 
 def _histogram(

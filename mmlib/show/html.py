@@ -7,6 +7,7 @@ import math
 import os
 import platform
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from importlib import metadata
@@ -55,7 +56,6 @@ def write_report(
         raise InputError("There is no page to report on: give at least one executed notebook.")
     sections = [section(Path(page), f"page-{k}", show_code=show_code) for k, page in enumerate(pages, 1)]
     figures = {name: figure for one in sections for name, figure in one.figures.items()}
-    parameters = _merged(sections)
     return _write(
         out,
         "report.html.j2",
@@ -64,8 +64,7 @@ def write_report(
         title=title,
         css=text_of("page.css") + sections[0].css,
         pages=sections,
-        parameters=parameters,
-        changed=[(row.name, row.value) for row in parameters if row.changed],
+        parameters=_merged(sections),
         facts=_facts(sections),
         summary=summary_html,
         audit=audit_html,
@@ -179,10 +178,8 @@ def _facts(sections: Sequence[Section]) -> list[str]:
 def _versions() -> list[str]:
     found = [f"Python {platform.python_version()}"]
     for name in _LIBRARIES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
     return [*found, f"written {datetime.now():%Y-%m-%d %H:%M}"]
 
 

@@ -74,9 +74,8 @@ def _alignment(data: Dataset, spaces: dict[str, Pair], sample: int, seed: int) -
         "marker: its ID vector; the line joins the two of one item. Mean cosines are over all items; random: vectors "
         f"of two different items.{rise} Point at a marker to see the item."
     )
-    fig.update_layout(meta={"cards": cards(data, chosen.tolist())}, legend=dict(tracegroupgap=2))
-    y = ["t-SNE 2 (no unit)"] + [""] * (len(spaces) - 1)
-    return finish(fig, text, x="t-SNE 1 (no unit)", y=y, height=540, margin_t=84)
+    meta, y = {"cards": cards(data, chosen.tolist())}, ["t-SNE 2 (no unit)"] + [""] * (len(spaces) - 1)
+    return finish(fig, text, x="t-SNE 1 (no unit)", y=y, height=540, margin_t=84, meta=meta, legend_tracegroupgap=2)
 
 
 def _draw(

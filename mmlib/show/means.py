@@ -11,7 +11,7 @@ from ..core.errors import InputError, closest, one_of
 from ..evaluation import Comparisons, Method, Scores, ranked
 from ..evaluation.intervals import too_few
 from ..evaluation.scores import same_rows
-from .tables import Html, html_table, interval
+from .tables import Html, html_table, interval, note
 from .theme import LEGEND, MUTED, PALETTE, bars, finish, log_ticks, mark, panels
 
 COSTS = {"seconds": "training (s)", "parameters": "parameters"}
@@ -52,13 +52,14 @@ def scores(
             hovertemplate="%{text}: %{x:.4f} [%{customdata[0]:.4f}, %{customdata[1]:.4f}], "
             "%{customdata[2]:,} users<extra>" + escape(part) + "</extra>", row=1, col=column,
         )  # fmt: skip
-    rows_of_axis = dict(tickvals=list(range(len(names))), ticktext=list(map(escape, names)))
-    fig.update_yaxes(range=[len(names) - 0.5, -0.5], **rows_of_axis)
+    fig.update_yaxes(
+        tickvals=list(range(len(names))), ticktext=list(map(escape, names)), range=[len(names) - 0.5, -0.5]
+    )
     text = "Marker: mean over users; bar: its 95 % interval. Slices: " + ", ".join(slices) + "."
     text += "".join(f" {row['slice']}: {too_few(row['users'])}." for row in few.to_dict("records"))
-    fig.update_layout(legend=LEGEND, showlegend=len(slices) > 1)
     x, y = [f"{metric} (0 to 1)" for metric in metrics], ["model"] + [""] * (len(metrics) - 1)
-    return finish(fig, text, x=x, y=y, height=150 + 52 * len(names), margin_t=72)
+    height, many = 150 + 52 * len(names), len(slices) > 1
+    return finish(fig, text, x=x, y=y, height=height, margin_t=72, legend=LEGEND, showlegend=many)
 
 
 def table(
@@ -85,19 +86,14 @@ def table(
     for first, *others in _slices(named, list(dict.fromkeys(means["slice"]))):
         for place, name in enumerate(named):
             own = [known.get((name, first, metric)) for metric in metrics]
-            cells = [
-                interval(row["mean"], row["low"], row["high"], row["users"], digits, bold=(name, first, metric) in bold)
-                if row
-                else "–"
-                for row, metric in zip(own, metrics)
-            ]
+            cells = [interval(row, digits, bold=(name, first, one) in bold) for row, one in zip(own, metrics)]
             users = max((row["users"] for row in own if row), default=0)
             label = "" if place else escape(", ".join([first, *others]))
             lines.append([label, escape(name), *cells, f"{users:,}"])
         lines.append([])
-    note = "Mean over users with its 95 % interval."
-    note += " Bold: significantly better than every other. " + found.rule if found and bold else ""
-    return html_table(["slice", "model", *metrics, "users"], lines[:-1], note)
+    below = "Mean over users with its 95 % interval."
+    below += " Bold: significantly better than every other. " + found.rule if found and bold else ""
+    return html_table(["slice", "model", *metrics, "users"], lines[:-1], below)
 
 
 def _slices(named: Mapping[str, Scores | Method], known: Sequence[str]) -> list[tuple[str, ...]]:
@@ -143,7 +139,7 @@ def costs(methods: Mapping[str, Method], *, metric: str = "recall@20", cost: str
     table["number"] = range(1, len(table) + 1)
     rows = table[table["cost"] > 0].sort_values("cost", kind="stable")
     if rows.empty:
-        return Html(f'<p class="mm-note">The runs did not record their {escape(COSTS[cost])}.</p>')
+        return Html(note(f"The runs did not record their {COSTS[cost]}."))
     front = rows[rows["mean"] >= rows["mean"].cummax()]
     fig, line = go.Figure(), dict(color=MUTED, dash="dot", width=1.5, shape="hv")
     fig.add_scatter(x=front["cost"], y=front["mean"], mode="lines", line=line, hoverinfo="skip")

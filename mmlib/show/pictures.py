@@ -143,12 +143,8 @@ def recommendations(
     bought = data.train[data.train[:, 0] == user, 1]
     hits = set(data.test[data.test[:, 0] == user, 1].tolist()) if mark_hits else set()
     said = [""] * len(items) if scores is None else [f"score {float(score):.3g}" for score in array(scores)]
-    told = [
-        tile(data, item, f"{below} · bought later".strip(" ·"), kind="mm-hit")
-        if item in hits
-        else tile(data, item, below)
-        for item, below in zip(items, said)
-    ]
+    said = [f"{below} · bought later".strip(" ·") if item in hits else below for item, below in zip(items, said)]
+    told = [tile(data, item, below, kind="mm-hit" if item in hits else "") for item, below in zip(items, said)]
     seen = [tile(data, int(item), str(data.items["category"].iat[item])) for item in bought[:history]]
     more = f", the first {history} shown" if len(bought) > history else ""
     left = _group(f"Bought by user {data.users['id'].iat[user]} ({len(bought)}{more})", "", seen)

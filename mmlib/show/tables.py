@@ -42,10 +42,12 @@ def note(text: str) -> str:
     return f'<div class="mm-note">{escape(text)}</div>' if text else ""
 
 
-def interval(mean: float, low: float, high: float, users: int, digits: int = 4, *, bold: bool = False) -> str:
-    """A cell with a mean and, smaller, its interval; bold is the mean alone."""
-    mean_text, bracket, ends = in_words(mean, low, high, int(users), digits).partition(" [")
-    return (f"<b>{mean_text}</b>" if bold else mean_text) + (f" <small>[{ends}</small>" if bracket else "")
+def interval(row: Mapping[Any, Any] | None, digits: int = 4, *, bold: bool = False) -> str:
+    """A cell with the ``mean`` of a row and, smaller, its interval; bold is the mean alone."""
+    if row is None:
+        return "–"
+    mean, bracket, ends = in_words(row["mean"], row["low"], row["high"], row["users"], digits).partition(" [")
+    return (f"<b>{mean}</b>" if bold else mean) + (f" <small>[{ends}</small>" if bracket else "")
 
 
 def listing(table: pd.DataFrame, below: str = "") -> Html:
