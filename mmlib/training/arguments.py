@@ -19,11 +19,12 @@ BOUNDS: dict[str, dict[str, int]] = {  # of numbers, by an option's name or its 
     name: bounds
     for names, bounds in (
         ("dim", {"least": 1, "most": 2**20}),
-        ("candidates k negatives", {"least": 1}),
-        ("content_dim layers l2 neighbours shrink weight", {"least": 0}),
+        ("batch_size candidates k negatives", {"least": 1}),
+        ("content_dim epochs evaluate_every layers l2 neighbours patience shrink weight weight_decay", {"least": 0}),
         ("cima_weight", {"least": 0, "most": 1}),
         ("dropout pruning", {"least": 0, "below": 1}),
-        ("ridge temperature", {"above": 0}),
+        ("lr ridge temperature", {"above": 0}),
+        ("seed", {"least": -(2**63), "most": 2**64 - 1}),
     )
     for name in names.split()
 }
@@ -60,7 +61,6 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
         InputError: from the constructor, for a name that it does not have or a value that its option cannot have.
     """
     signature = inspect.signature(init)
-    annotated = {one.name: one.annotation for one in signature.parameters.values() if one.kind is not one.VAR_KEYWORD}
     rest = [one.name for one in signature.parameters.values() if one.kind is one.VAR_KEYWORD]
 
     @functools.wraps(init)
@@ -73,9 +73,7 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
         given = dict(list(bound.arguments.items())[1:])  # without self
         for name in rest:
             given |= given.pop(name)
-        for name, annotation in annotated.items():
-            if name in given:
-                _check(name, given[name], annotation)
+        check_values(given, signature.parameters)
         check_rows(given.get("data"), given.get("features"))
         noted = self.__dict__.setdefault("_arguments", Arguments())
         for name, value in given.items():
@@ -88,12 +86,10 @@ def recorded(init: Callable[..., None], owner: str) -> Callable[..., None]:
 def options_of(cls: type) -> dict[str, inspect.Parameter]:
     """Every option of a constructor, those that ``**`` hands on to inherited ones among them."""
     found: dict[str, inspect.Parameter] = {}
-    for one in cls.__mro__:
-        if "__init__" not in vars(one) or one is nn.Module:
-            continue
-        named = [*inspect.signature(one.__init__).parameters.values()][1:]  # type: ignore[misc]
-        found |= {each.name: each for each in named if each.kind is each.KEYWORD_ONLY and each.name not in found}
-        if not any(each.kind is each.VAR_KEYWORD for each in named):
+    for owner in (owner for owner in cls.__mro__ if "__init__" in vars(owner) and owner is not nn.Module):
+        named = inspect.signature(owner.__init__).parameters  # type: ignore[misc]
+        found |= {name: one for name, one in named.items() if one.kind is one.KEYWORD_ONLY and name not in found}
+        if not any(one.kind is one.VAR_KEYWORD for one in named.values()):
             break
     return found
 
@@ -141,14 +137,10 @@ def _check(name: str, value: Any, annotation: Any) -> None:
         raise InputError(f"{name} must be {wanted}, not {value!r} ({type(value).__name__}).")
 
 
-def check_options(cls: type, given: Mapping[str, Any]) -> None:
-    """Refuse options that the constructor will refuse, before anything is made for it; see ``recorded``."""
-    for one in (one for one in cls.__mro__ if "__init__" in vars(one) and one is not nn.Module):
-        named = inspect.signature(one.__init__).parameters  # type: ignore[misc]
-        for name in (name for name in given if name in named):
-            _check(name, given[name], named[name].annotation)
-        if not any(each.kind is each.VAR_KEYWORD for each in named.values()):
-            break
+def check_values(given: Mapping[str, Any], known: Mapping[str, inspect.Parameter]) -> None:
+    """Refuse what a function or constructor with these parameters will refuse; see ``recorded``."""
+    for name in (name for name in given if name in known):
+        _check(name, given[name], known[name].annotation)
 
 
 def check_rows(data: Any, features: Any) -> None:

@@ -137,39 +137,33 @@ class Recommender(nn.Module):
         """Every graph that the model holds as an attribute, alone or in a dictionary, by name; for the audit."""
         found: dict[str, Graph] = {}
         for inner in (one for one in self.modules() if isinstance(one, Recommender)):
-            for name in inner._graph_names:
-                value = getattr(inner, name)
-                several = value if isinstance(value, dict) else {"": value}
-                found |= {f"{name} {key}".strip(): one for key, one in several.items() if isinstance(one, Graph)}
+            for name in inner._moving:
+                held = _movable(getattr(inner, name))
+                found |= {f"{name} {key}".strip(): one for key, one in held.items() if isinstance(one, Graph)}
         return found
 
-    @property
-    def _graph_names(self) -> dict[str, None]:
-        """Names of attributes that hold graphs and the like."""
-        return self.__dict__.setdefault("_moving_names", {})
+    _moving: dict[str, None]  # names of attributes that hold graphs and the like
 
     def __setattr__(self, name: str, value: Any) -> None:
         """As ``nn.Module`` notes parameters: graphs, alone or in a dictionary, go along to a device."""
-        if _moves(value):
-            self._graph_names[name] = None
-        else:
-            self._graph_names.pop(name, None)
+        names = self.__dict__.setdefault("_moving", {})
+        names.pop(name, None)
+        names |= dict.fromkeys([name] if _movable(value) else [])
         super().__setattr__(name, value)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Recommender":
         super()._apply(fn, recurse)
-        where = self._train_pairs.device
-        for name in list(self._graph_names):
+        for name in list(self._moving):
             value = getattr(self, name)
-            several = isinstance(value, dict)
-            setattr(self, name, {key: one.to(where) for key, one in value.items()} if several else value.to(where))
+            moved = {key: one.to(self._train_pairs.device) for key, one in _movable(value).items()}
+            setattr(self, name, moved if isinstance(value, dict) else moved[""])
         return self
 
 
 Recommender.__init__ = recorded(Recommender.__init__, "Recommender")  # type: ignore[method-assign]
 
 
-def _moves(value: Any) -> bool:
-    if isinstance(value, dict):
-        return bool(value) and all(isinstance(one, Graph | sample.Seen) for one in value.values())
-    return isinstance(value, Graph | sample.Seen)
+def _movable(value: Any) -> dict[str, Graph | sample.Seen]:
+    """What goes along to a device of an attribute's value, a dictionary or one thing, named ""."""
+    several = value if isinstance(value, dict) else {"": value}
+    return several if all(isinstance(one, Graph | sample.Seen) for one in several.values()) else {}

@@ -3,14 +3,14 @@
 import contextlib
 import copy
 import ctypes
-import io
+import inspect
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal
 
 import pandas as pd
 import torch
@@ -18,23 +18,16 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, number, one_of
-from ..core.files import digest, whole
+from ..core.errors import InputError, one_of
+from ..core.files import digest
 from ..core.progress import progress
 from ..evaluation.metrics import check_metric
 from ..evaluation.ranking import Task
+from . import checkpoint as checkpoints
+from .arguments import check_values
 
-HASH = 8  # bytes of the hash at the end of a checkpoint
-
-
-class Learns(Protocol):
-    """What ``fit`` asks of a module: batches of an epoch, and the named loss terms of a batch."""
-
-    def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Any]: ...
-
-    def loss(self, batch: Any) -> dict[str, Tensor]: ...
-
-    def describe(self) -> dict[str, Any]: ...
+STATE = "epoch", "best_epoch", "best", "best_weights", "history"  # of a checkpoint: plain values and tensors
+PARTS = "model", "optimiser", "factors"  # and what has a state of its own
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,10 +62,8 @@ class Fit:
         return f"Fit({type(self.model).__name__}, {len(self.history)} epochs, kept epoch {self.best_epoch})"
 
     def _repr_html_(self) -> str:
-        best = self.history[self.history["epoch"] == self.best_epoch].iloc[0]
-        metrics = ", ".join(
-            f"{name.removeprefix('valid/')} {best[name]:.4f}" for name in best.index if "valid/" in name
-        )
+        best = self.history.set_index("epoch").filter(like="valid/").reindex([self.best_epoch]).iloc[0].dropna()
+        metrics = ", ".join(f"{str(name).removeprefix('valid/')} {value:.4f}" for name, value in best.items())
         return (
             f"<p><b>{type(self.model).__name__}</b>: {len(self.history)} epochs in {self.seconds:.1f} s; kept epoch "
             f"{self.best_epoch}: validation {metrics or 'not measured'}.</p>"
@@ -90,7 +81,7 @@ def fit(
     patience: int | None = 20,
     metric: str = "recall@20",
     candidates: str = "all",
-    keep: str = "best",
+    keep: Literal["best", "last"] = "best",
     evaluate_every: int = 1,
     seed: int = 0,
     amp: bool = False,
@@ -101,7 +92,8 @@ def fit(
     """Train ``model`` with Adam, and keep the weights of the epoch that did best on validation.
 
     Args:
-        model: a module with ``batches`` and ``loss``, and ``embed`` or ``validate``; see :class:`Learns`.
+        model: a module with ``batches(batch_size, generator)``, which gives those of an epoch, ``loss(batch)``, its
+            named terms, ``describe()``, and ``embed()`` or, to be validated in its own way, ``validate()``.
         epochs: at most so many; 0 leaves the model as it starts, and one without parameters is only validated.
         batch_size: examples a step.
         lr: Adam's learning rate.
@@ -124,39 +116,34 @@ def fit(
     Raises:
         InputError: bad arguments, a loss that is not finite, a checkpoint of other arguments, data or features.
     """
-    one_of("keep", keep, ("best", "last"))
     check_model(model)
-    _check(epochs=epochs, batch_size=batch_size, lr=lr, weight_decay=weight_decay, evaluate_every=evaluate_every)
-    _check(patience=patience or 0, seed=seed)
-    if not isinstance(amp, bool):
-        raise InputError(f"amp = {amp!r} must be True or False.")
+    given: dict[str, Any] = {"batch_size": batch_size, "lr": lr, "weight_decay": weight_decay, "keep": keep}
+    given |= {"evaluate_every": evaluate_every, "seed": seed, "amp": amp, "epochs": epochs, "patience": patience}
+    check_values(given, inspect.signature(fit).parameters)
     if not hasattr(model, "validate"):
         check_metric(metric)
     where = _device(device)
-    if not any(True for _ in model.parameters()):
-        return _measured(model, where, metric, candidates)
-    optimiser = torch.optim.AdamW(model.to(where).parameters(), lr=lr, weight_decay=weight_decay, fused=True)
-    run = _Run(model, optimiser, LambdaLR(optimiser, _factor(schedule, epochs)), where, amp, metric, keep, candidates)
+    run = _Run(model.to(where), where, amp, metric, keep, candidates)
+    if not any(True for _ in model.parameters()):  # nothing to train
+        run.log(0, {}, run.validate(), time.perf_counter())
+        return run.finish()
+    run.optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    run.factors = LambdaLR(run.optimiser, _factor(schedule, epochs))
     run.generator.manual_seed(seed)
     keep_freed_memory()
-    key = ""
     if checkpoint:
-        named = schedule if isinstance(schedule, str) else "function"
-        length = epochs if schedule != "constant" else None
-        about = model.describe()
-        key = digest(
-            about, batch_size, lr, weight_decay, named, length, metric, candidates, keep, evaluate_every, seed, amp
-        )
+        drawn = schedule if isinstance(schedule, str) else "function", epochs if schedule != "constant" else None
+        run.key = digest(model.describe(), *(given | {"epochs": drawn, "patience": 0}).values(), metric, candidates)
     with torch.random.fork_rng([where] if where.type == "cuda" else []):
         torch.manual_seed(seed)
         if checkpoint and Path(checkpoint).exists():
-            run.resume(Path(checkpoint), key)
+            run.resume(Path(checkpoint))
         for epoch in progress(range(run.epoch + 1, epochs + 1), f"{type(model).__name__}: training", unit="epochs"):
             if patience and run.waited() >= patience:
                 break
             run.train(epoch, batch_size, validate=bool(evaluate_every) and epoch % evaluate_every == 0)
             if checkpoint and (time.monotonic() - run.saved >= checkpoint_seconds or epoch == epochs):
-                run.save(Path(checkpoint), key)
+                run.save(Path(checkpoint))
     return run.finish()
 
 
@@ -164,20 +151,6 @@ def check_model(model: Any) -> None:
     """Refuse what cannot be trained, such as a class that is still to be constructed."""
     if isinstance(model, type) or not hasattr(model, "parameters"):
         raise InputError(f"fit trains a model, not {model!r}: construct it first, as in fit(LightGCN(data)).")
-
-
-BOUNDS: dict[str, dict[str, Any]] = {
-    **{name: {"whole": True, "least": 0} for name in ("epochs", "evaluate_every", "patience")},
-    "batch_size": {"whole": True, "least": 1},
-    "seed": {"whole": True, "least": -(2**63), "most": 2**64 - 1},
-    "lr": {"above": 0},
-    "weight_decay": {"least": 0},
-}
-
-
-def _check(**given: Any) -> None:
-    for name, value in given.items():
-        number(name, value, **BOUNDS[name])
 
 
 def _device(name: str) -> torch.device:
@@ -190,14 +163,6 @@ def _device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise InputError(f"device = {name!r}: PyTorch sees {torch.cuda.device_count()} CUDA devices; give 'auto'.")
     return device
-
-
-def _measured(model: Any, device: torch.device, metric: str, candidates: str) -> Fit:
-    """A model with nothing to train, validated once."""
-    run = _Run(model.to(device), None, None, device, False, metric, "last", candidates)  # type: ignore[arg-type]
-    start = time.perf_counter()
-    run.log(0, {}, run.validate(), start)
-    return run.finish()
 
 
 def keep_freed_memory() -> None:
@@ -218,13 +183,14 @@ class _Run:
     """A training under way; everything that the next epoch depends on."""
 
     model: Any
-    optimiser: torch.optim.Optimizer
-    factors: LambdaLR
     device: torch.device
     amp: bool
     metric: str
     keep: str
     candidates: str
+    key: str = ""  # of what a checkpoint must have been made of
+    optimiser: torch.optim.Optimizer = field(init=False)
+    factors: LambdaLR = field(init=False)
     generator: torch.Generator = field(default_factory=torch.Generator)
     epoch: int = 0
     best_epoch: int = 0
@@ -253,16 +219,12 @@ class _Run:
                 totals[name] = totals.get(name, 0) + term.detach()
         self.factors.step()
         row = {f"loss/{name}": float(total) / max(1, steps) for name, total in totals.items()}
-        self.check(epoch, row)
-        self.log(epoch, row, self.validate() if validate else {}, start)
-
-    def check(self, epoch: int, terms: dict[str, float]) -> None:
-        """Stop at a loss that is NaN or infinite."""
-        if not all(math.isfinite(term) for term in terms.values()):
+        if not all(map(math.isfinite, row.values())):
             raise InputError(
-                f"{type(self.model).__name__}: the loss is not finite in epoch {epoch} ({terms}). Lower the learning "
+                f"{type(self.model).__name__}: the loss is not finite in epoch {epoch} ({row}). Lower the learning "
                 f"rate (now {self.optimiser.param_groups[0]['lr']:.2g}) or check the features."
             )
+        self.log(epoch, row, self.validate() if validate else {}, start)
 
     def log(self, epoch: int, terms: dict[str, float], metrics: dict[str, float], start: float) -> None:
         """Add the epoch's row, and remember its weights if they are the best so far."""
@@ -291,40 +253,29 @@ class _Run:
     def waited(self) -> int:
         """Validations since the best one."""
         name = f"valid/{self.metric}"
-        return sum(1 for row in self.history if row["epoch"] > self.best_epoch and name in row)
+        return sum(row["epoch"] > self.best_epoch and name in row for row in self.history)
 
-    def save(self, path: Path, key: str) -> None:
-        """Write the checkpoint, whole or not at all, with a hash of its bytes at the end."""
-        state = {name: getattr(self, name) for name in ("epoch", "best_epoch", "best", "best_weights", "history")}
-        parts = {name: getattr(self, name).state_dict() for name in ("model", "optimiser", "factors")}
+    def save(self, path: Path) -> None:
+        """Write all that the next epoch depends on."""
+        state = {name: getattr(self, name) for name in STATE}
+        parts = {name: getattr(self, name).state_dict() for name in PARTS}
         random = {"generator": self.generator.get_state(), "torch": torch.get_rng_state()}
         if self.device.type == "cuda":
             random["cuda"] = torch.cuda.get_rng_state(self.device)
-        with whole(path) as partial:
-            torch.save({"key": key, "state": state, "parts": parts, "random": random}, partial)
-            with partial.open("ab") as file:
-                file.write(bytes.fromhex(digest(partial)))
+        checkpoints.write(path, self.key, {"state": state, "parts": parts, "random": random})
         self.saved = time.monotonic()
 
-    def resume(self, path: Path, key: str) -> None:
-        """Continue from a checkpoint of the same training; one whose bytes are not what was written is left aside."""
-        held = path.read_bytes()
-        if bytes.fromhex(digest(held[:-HASH])) != held[-HASH:]:
-            print(f"{path} is damaged, so the training starts anew", flush=True)
-            return
-        saved = torch.load(io.BytesIO(held[:-HASH]), map_location="cpu", weights_only=True)
-        if saved["key"] != key:
-            raise InputError(
-                f"{path} is the checkpoint of a training with other options, data or features; delete it to start anew."
-            )
-        for name, value in saved["state"].items():
-            setattr(self, name, value)
-        for name, value in saved["parts"].items():
-            getattr(self, name).load_state_dict(value)
-        self.generator.set_state(saved["random"]["generator"])
-        torch.set_rng_state(saved["random"]["torch"])
-        if self.device.type == "cuda" and "cuda" in saved["random"]:
-            torch.cuda.set_rng_state(saved["random"]["cuda"], self.device)
+    def resume(self, path: Path) -> None:
+        """Continue from a checkpoint of the same training, unless it is damaged."""
+        if saved := checkpoints.read(path, self.key):
+            for name in STATE:
+                setattr(self, name, saved["state"][name])
+            for name in PARTS:
+                getattr(self, name).load_state_dict(saved["parts"][name])
+            self.generator.set_state(saved["random"]["generator"])
+            torch.set_rng_state(saved["random"]["torch"])
+            if self.device.type == "cuda" and "cuda" in saved["random"]:
+                torch.cuda.set_rng_state(saved["random"]["cuda"], self.device)
 
     def finish(self) -> Fit:
         """Put the kept weights back."""
@@ -341,9 +292,9 @@ def _factor(schedule: str | Callable[[int], float], epochs: int) -> Callable[[in
     """The factor on the learning rate in epoch 0, 1, ..."""
     if callable(schedule):
         return schedule
-    one_of("schedule", schedule, ("constant", "cosine", "decay"))
-    if schedule == "decay":
-        return lambda epoch: 0.96 ** (epoch / 50)
-    if schedule == "cosine":
-        return lambda epoch: 0.5 * (1 + math.cos(math.pi * min(epoch, epochs) / max(1, epochs)))
-    return lambda epoch: 1.0
+    known: dict[str, Callable[[int], float]] = {
+        "constant": lambda epoch: 1.0,
+        "cosine": lambda epoch: 0.5 * (1 + math.cos(math.pi * min(epoch, epochs) / max(1, epochs))),
+        "decay": lambda epoch: 0.96 ** (epoch / 50),
+    }
+    return known[one_of("schedule", schedule, known)]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.embeddings import Embeddings
-from ..core.errors import InputError, one_of
+from ..core.errors import InputError, number, one_of
 
 Scale = Literal["keep", "xavier"]
 
@@ -32,8 +32,7 @@ def start_table(
         InputError: when the vectors do not fit the dataset or ``dim``.
     """
     one_of("start_scale", scale, ("keep", "xavier"))
-    if dim < 1:
-        raise InputError(f"dim = {dim}: vectors need at least one number.")
+    number("dim", dim, whole=True, least=1)
     if start is None:
         return nn.Parameter(torch.cat([xavier(data.n_users, dim), xavier(data.n_items, dim)]))
     for name, table, n in (("users", start.users, data.n_users), ("items", start.items, data.n_items)):
@@ -42,19 +41,15 @@ def start_table(
                 f"The start has {name} of shape {tuple(table.shape)}, but {data.name} and dim={dim} need ({n}, {dim}). "
                 "Pre-train with the same dataset and dim."
             )
-    parts = [_prepared(table.detach().cpu().float(), scale, centre) for table in (start.users, start.items)]
+    parts = []
+    for given in (start.users, start.items):
+        table = given.detach().cpu().float()
+        table = table - table.mean(0) if centre else table
+        rms = table.pow(2).mean().sqrt().clamp(min=1e-12)
+        parts.append(table * (math.sqrt(2 / sum(table.shape)) / rms) if scale == "xavier" else table)
     return nn.Parameter(torch.cat(parts))
 
 
 def xavier(n: int, d: int) -> Tensor:
     """A table [n, d] from Xavier's uniform distribution (Glorot and Bengio 2010): variance 2 / (n + d)."""
     return nn.init.xavier_uniform_(torch.empty(n, d))
-
-
-def _prepared(table: Tensor, scale: Scale, centre: bool) -> Tensor:
-    if centre:
-        table = table - table.mean(0)
-    if scale == "xavier":
-        rms = table.pow(2).mean().sqrt().clamp(min=1e-12)
-        table = table * (math.sqrt(2 / sum(table.shape)) / rms)
-    return table.clone()

@@ -127,6 +127,6 @@ def recommender(
         raise InputError(f"{name} does not learn from vectors that it could start from; set start = 'random'.")
     given: dict[str, Any] = {"features": features} if "features" in inspect.signature(made).parameters else {}
     given |= {"start": start} if start is not None else {}
-    arguments.check_options(made, options)
+    arguments.check_values(options, made.options(**options))
     arguments.check_rows(data, features)
     return made(data, **given, **cached_searches(made, data, features, **options), **options)

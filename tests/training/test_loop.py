@@ -112,7 +112,7 @@ def test_a_killed_process_continues_bit_for_bit(blocks, tmp_path, monkeypatch) -
         model = LightGCN(Dataset.load(sys.argv[1]), dim=8)
         if len(sys.argv) > 3:
             model.start_epoch = lambda epoch: print("epoch", epoch, flush=True)
-        done = fit(model, epochs=300, patience=None, batch_size=16, device="cpu", checkpoint=sys.argv[2],
+        done = fit(model, epochs=80, patience=None, batch_size=16, device="cpu", checkpoint=sys.argv[2],
                    checkpoint_seconds=0)
         torch.save(done.model.state_dict(), sys.argv[2] + ".weights")
     """)
@@ -127,7 +127,7 @@ def test_a_killed_process_continues_bit_for_bit(blocks, tmp_path, monkeypatch) -
     first.wait()
     assert not (tmp_path / "a.weights").exists()
     subprocess.run([*command, str(tmp_path / "a")], check=True)
-    whole = fit(make(blocks), epochs=300, patience=None, batch_size=16, device="cpu").model.state_dict()
+    whole = fit(make(blocks), epochs=80, patience=None, batch_size=16, device="cpu").model.state_dict()
     killed = torch.load(tmp_path / "a.weights", weights_only=True)
     assert all(torch.equal(killed[name], whole[name]) for name in whole)
 
