@@ -20,7 +20,8 @@ class Features:
 
     Args:
         item: modality (``"text"``, ``"image"``, ``"fused"``) -> [n_items, d] float32.
-        present: modality -> [n_items] bool; ``False`` where the image or text is missing or broken.
+        present: modality -> [n_items] bool; ``False`` where the image or text is missing or broken. Such a row may be
+            NaN or infinite, and is then zeros from here on.
         reviews: [n_reviews, d] float32, one row a training review, or ``None`` when there are none.
         review_users: [n_reviews] int64, the review's writer.
         n_users: needed to average reviews by user.
@@ -39,6 +40,8 @@ class Features:
     review_counts: Tensor | None = None
 
     def __post_init__(self) -> None:
+        item = {name: _without_gaps(values, self.present.get(name)) for name, values in self.item.items()}
+        object.__setattr__(self, "item", item)
         written = self.review_means if self.reviews is None else self.reviews
         tables = self.item if written is None else {**self.item, "review": written}
         for name, values in tables.items():
@@ -171,3 +174,13 @@ class Features:
         names = {"rows": "vectors", "missing": "missing (reviews: users without)"}
         table = pd.DataFrame(self.summary()).rename(columns=names).to_html(index=False, border=0)
         return f"<h4>Features from {escape(str(self.about.get('encoder', 'unknown')))}</h4>{table}"
+
+
+def _without_gaps(values: Any, present: Any) -> Any:
+    """``values`` with zeros in the rows that are marked as missing and hold NaN or infinity."""
+    if not isinstance(values, Tensor) or not isinstance(present, Tensor) or present.dtype != torch.bool:
+        return values  # which is refused
+    if values.ndim != 2 or present.shape != values.shape[:1] or present.all():
+        return values
+    gaps = ~present & ~torch.isfinite(values).all(1)
+    return values.masked_fill(gaps.unsqueeze(1), 0) if gaps.any() else values

@@ -33,6 +33,21 @@ def test_nan_and_infinity_are_refused_with_the_place(name: str) -> None:
         make(**changes)
 
 
+def test_rows_marked_as_missing_may_hold_anything_and_are_zeros_from_then_on() -> None:
+    """As a table's gaps come; the rows that are there are still refused, and what was given is left alone."""
+    good = make()
+    bad = good.item["text"].clone()
+    bad[2] = torch.tensor([torch.nan, torch.inf, 1.0])  # the text that is missing
+    features = make(item=good.item | {"text": bad})
+    assert features.item["text"][2].tolist() == [0, 0, 0]
+    assert torch.equal(features.item["text"][[0, 1, 3, 4]], good.item["text"][[0, 1, 3, 4]])
+    assert bad[2].isnan().any()
+    torch.testing.assert_close(features.filled("text")[2], features.item["text"][good.present["text"]].mean(0))
+    bad[3, 1] = torch.nan
+    with pytest.raises(InputError, match=r"1 of 5 text vectors hold NaN or infinity \(rows \[3\]"):
+        make(item=good.item | {"text": bad})
+
+
 def test_missing_rows_are_answered_by_name() -> None:
     features = make()
     kept = features.present["text"]

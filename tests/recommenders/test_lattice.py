@@ -113,14 +113,15 @@ def expected_terms(model: PlugIn, h: Tensor) -> dict[str, Tensor]:
     """Eq. 8-10 for h [6, d]."""
     x = collaborative(model)
     items = [x[4 + i] + h[i] / h[i].norm().clamp(min=1e-30) for i in range(6)]
-    bpr = l2 = torch.zeros(())
+    bpr, squares = torch.zeros(()), [torch.zeros(())] * 3  # of users, positives and negatives
     for u, i, j in zip(BATCH.users.tolist(), BATCH.positives.tolist(), BATCH.negatives[:, 0].tolist()):
         bpr = bpr - torch.log(torch.sigmoid(x[u] @ items[i] - x[u] @ items[j])) / 4
         held = (x[u], items[i], items[j])
         if model.l2_on == "parameters":
             held = tuple(model.network.table[row] for row in (u, 4 + i, 4 + j))
-        l2 = l2 + 0.1 / 2 * sum(vector.pow(2).sum() for vector in held) / 4
-    return {"bpr": bpr, "l2": l2}
+        squares = [total + vector.pow(2).sum() for total, vector in zip(squares, held)]
+    read = [total.sqrt() if model.l2_reading == "norm" else total / 2 for total in squares]
+    return {"bpr": bpr, "l2": 0.1 * sum(read) / 4}
 
 
 def numbers(terms: dict[str, Tensor]) -> dict[str, float]:
@@ -144,6 +145,8 @@ def agree(model: PlugIn, terms: dict[str, Tensor], expected: dict[str, Tensor]) 
         {"normalise": "sum", "normalisation": "row", "self_loops": True},
         {"backbone": "mf", "item_layers": 2, "include_self": False},
         {"l2_on": "parameters", "graph_gradient": "every"},
+        {"l2_reading": "norm"},
+        {"l2_reading": "norm", "l2_on": "parameters"},
         {"modalities": "image", "skip": 0.0, "neighbours": 9},
         NGCF,
     ],

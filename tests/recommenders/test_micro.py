@@ -86,6 +86,8 @@ def contrast(model: MICRO, found: list[Tensor], h: Tensor, items: list[int], con
         {"contrast": "one-way", "normalisation": "row", "self_loops": True},
         {"contrast_items": "batch", "backbone": "mf", "temperature": 0.1},
         {"contrast_weight": 0.0, "item_layers": 2, "l2_on": "parameters"},
+        {"contrast_weight": 0.0, "l2_reading": "norm"},
+        {"contrast_weight": 0.0, "l2_reading": "norm", "l2_on": "parameters"},
         {"inputs": "features", "graph_gradient": "every"},
         {"inputs": "features", "item_layers": 0, "contrast_weight": 0.0},
         {"inputs": "features", "item_layers": 0, "contrast_items": "batch"},

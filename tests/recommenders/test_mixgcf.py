@@ -30,13 +30,14 @@ def detached(terms: dict[str, torch.Tensor]) -> dict[str, float]:
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("mix_hops", [True, False])
 @pytest.mark.parametrize("mix_positive", [True, False])
-def test_mixgcf_follows_its_equations(blocks, backbone: str, mix_hops: bool, mix_positive: bool) -> None:
-    model = build(blocks, backbone, candidates=5, mix_hops=mix_hops, mix_positive=mix_positive)
+@pytest.mark.parametrize("reading", ["squared", "norm"])
+def test_mixgcf_follows_its_equations(blocks, backbone, mix_hops: bool, mix_positive: bool, reading: str) -> None:
+    model = build(blocks, backbone, candidates=5, mix_hops=mix_hops, mix_positive=mix_positive, l2_reading=reading)
     hops, n = [hop.detach() for hop in model.network.hops()], blocks.n_users
     batch = batch_of(model)
     torch.manual_seed(7)
     share = torch.rand(3, 9, 1) if mix_positive else torch.zeros(3, 9, 1)
-    bpr = l2 = 0.0
+    bpr, squares = 0.0, [0.0] * 3  # of users, positives and mixed negatives
     for row, (u, i) in enumerate(zip(batch.users.tolist(), batch.positives.tolist())):
         chosen = []
         for layer, hop in enumerate(hops):  # eq. 5 on every candidate, then eq. 6-7: the hardest of the mixed ones
@@ -50,11 +51,13 @@ def test_mixgcf_follows_its_equations(blocks, backbone: str, mix_hops: bool, mix
         else:  # or concatenates
             margin = sum(float(x @ (y - z)) for x, y, z in zip(user, positive, chosen))
         bpr += math.log1p(math.exp(-margin))
-        l2 += 0.1 / 2 * float(hops[0][u].pow(2).sum() + hops[0][n + i].pow(2).sum() + chosen[0].pow(2).sum())
+        held = hops[0][u], hops[0][n + i], chosen[0]
+        squares = [total + float(vector.pow(2).sum()) for total, vector in zip(squares, held)]
     torch.manual_seed(7)
     terms = detached(model.loss(batch))
     assert terms["bpr"] == pytest.approx(bpr / 9, rel=1e-5)
-    assert terms["l2"] == pytest.approx(l2 / 9, rel=1e-5)
+    read = [math.sqrt(total) if reading == "norm" else total / 2 for total in squares]
+    assert terms["l2"] == pytest.approx(0.1 * sum(read) / 9, rel=1e-5)
 
 
 @pytest.mark.parametrize("backbone", BACKBONES)
