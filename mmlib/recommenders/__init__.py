@@ -20,24 +20,5 @@ from .popularity import Popularity
 from .slmrec import SLMRec
 from .vbpr import VBPR
 
-__all__ = [
-    "BM3",
-    "BPR",
-    "EASE",
-    "FREEDOM",
-    "GRCN",
-    "LATTICE",
-    "MGCN",
-    "MICRO",
-    "MMGCL",
-    "MMGCN",
-    "NGCF",
-    "VBPR",
-    "AlignRec",
-    "DualGNN",
-    "ItemKNN",
-    "LightGCN",
-    "MixGCF",
-    "Popularity",
-    "SLMRec",
-]
+__all__ = ["BM3", "BPR", "EASE", "FREEDOM", "GRCN", "LATTICE", "MGCN", "MICRO", "MMGCL", "MMGCN", "NGCF", "VBPR"]
+__all__ += ["AlignRec", "DualGNN", "ItemKNN", "LightGCN", "MixGCF", "Popularity", "SLMRec"]

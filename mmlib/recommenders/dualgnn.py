@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch_geometric.utils import softmax
 
 from ..core.graph import Graph, bipartite
-from ..core.neighbours import NeighbourLists, Search, co_interactions
+from ..core.neighbours import Search, co_interactions
 from ..training import Batch, Dataset, Embeddings, Features, xavier
 from .losses import Reading, bpr, length
 from .modalities import ContentRecommender, Projection
@@ -74,12 +74,18 @@ class DualGNN(ContentRecommender):
         super().__init__(data, features, **shared)
         self.layers, self.user_layers, self.construction = layers, user_layers, construction
         self.attention, self.unit_inputs, self.l2, self.l2_reading = attention, unit_inputs, l2, l2_reading
-        lists = self.lists_of({"users": co_interactions(data, "users", neighbours)})
-        self.graph, self.users_graph, dim = bipartite(data), heard(lists["users"], user_weight), self.dim
+        self.graph, dim = bipartite(data), self.dim
+        near = self.lists_of({"users": co_interactions(data, "users", neighbours)})["users"]
+        score = near.likeness if user_weight == "softmax" else torch.zeros(len(near.row))
+        share, about = softmax(score, near.row, num_nodes=near.n), {"graph": "users by shared interactions"}
+        self.users_graph = Graph.from_edges(near.row, near.col, share, near.n, near.n, about | {"weights": user_weight})
         self.preference = nn.ParameterDict(
             {name: self.split(self.id_vectors().data)[0].clone() for name in self.content}
         )
-        self.project = nn.ModuleDict({name: mapping(one().shape[1], hidden, dim) for name, one in self.content.items()})
+        self.project = nn.ModuleDict()
+        for name, one in self.content.items():
+            first = Projection(one().shape[1], hidden or dim)
+            self.project[name] = nn.Sequential(first, nn.LeakyReLU(), nn.Linear(hidden, dim)) if hidden else first
         weigh = xavier(data.n_users, len(self.content))
         self.weigh = nn.Parameter(weigh.softmax(1) if attention == "free" else weigh)
         self.construct = nn.Linear(len(self.content) * dim, dim) if construction == "concat" else None
@@ -119,18 +125,3 @@ class DualGNN(ContentRecommender):
         held = [F.embedding(batch.users, table) for table in (*self.preference.values(), self.weigh)]
         l2 = length(self.l2, *held, reading=self.l2_reading)
         return {"bpr": bpr(F.embedding(batch.users, users), *F.embedding(batch.items, items)), "l2": l2}
-
-
-def mapping(width: int, hidden: int, dim: int) -> nn.Module:
-    """Content [n, width] -> [n, dim]."""
-    if not hidden:
-        return Projection(width, dim)
-    return nn.Sequential(Projection(width, hidden), nn.LeakyReLU(), nn.Linear(hidden, dim))
-
-
-def heard(lists: NeighbourLists, weight: str) -> Graph:
-    """To each user from those who share most with it, weights summing to 1: directed, [n_users, n_users]."""
-    score = lists.likeness if weight == "softmax" else torch.zeros(len(lists.row))
-    about = {"graph": "users by shared interactions", "weights": weight}
-    share = softmax(score, lists.row, num_nodes=lists.n)
-    return Graph.from_edges(lists.row, lists.col, share, lists.n, lists.n, about)

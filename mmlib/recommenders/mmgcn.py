@@ -71,23 +71,17 @@ class MMGCN(ContentRecommender):
         self.unit_inputs, self.frozen_ids, dim = unit_inputs, frozen_ids, self.dim
         self.l2, self.l2_reading = l2, l2_reading
         self.graph = bipartite(data, normalisation="row")
-        self._hold("table", self.id_vectors())
+        self.table = self.id_vectors()
         self.project, self.hops = nn.ModuleDict(), nn.ModuleDict()
         for name, one in self.content.items():
             width = content_dim or one().shape[1]
-            self._hold(f"preference_{name}", xavier(data.n_users, width))  # u_m
+            self.register_parameter(f"preference_{name}", nn.Parameter(xavier(data.n_users, width)))  # u_m
             self.project[name] = Projection(one().shape[1], content_dim) if content_dim else nn.Identity()
             inputs = [width] + [dim] * (layers - 1)
             self.hops[name] = nn.ModuleList(Hop(size, dim, combination == "concat", bias, square) for size in inputs)
-
-    table: Tensor
-
-    def _hold(self, name: str, values: Tensor) -> None:
-        """Keep a table: as a parameter, or as a buffer that is saved with the model."""
-        if self.frozen_ids:
+        for name, values in list(self.named_parameters(recurse=False)) if frozen_ids else []:  # saved, not learnt
+            delattr(self, name)
             self.register_buffer(name, values.detach())
-        else:
-            self.register_parameter(name, nn.Parameter(values))
 
     def embed(self) -> Embeddings:
         return Embeddings(*self.split(self.final()))

@@ -17,7 +17,6 @@ from ..kernels.neighbours import unit
 from ..training import Dataset, Features
 from .ids import IDRecommender
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 Precision = Literal["float32", "bfloat16"]
 Missing = Literal["mean", "zero", "error"]
 
@@ -44,21 +43,15 @@ class Modality(nn.Module):
         *,
         missing: str = "mean",
         learn: bool = False,
-        precision: str = "float32",
+        precision: Precision = "float32",
     ) -> None:
         super().__init__()
-        one_of("precision", precision, PRECISIONS)
-        vectors = features.filled(modality, missing).to(PRECISIONS[precision])
+        vectors = features.filled(modality, missing).to(getattr(torch, precision))
         if learn:
             self.vectors = nn.Parameter(vectors.float().clone())
         else:
             self.register_buffer("vectors", vectors, persistent=False)
         self.register_buffer("present", features.present[modality], persistent=False)
-
-    @property
-    def width(self) -> int:
-        """d_m."""
-        return self.vectors.shape[1]
 
     def forward(self, items: Tensor | None = None) -> Tensor:
         """The vectors of ``items`` [...], or of all: [..., d_m] or [n, d_m]."""
@@ -137,7 +130,7 @@ def contents(
     *,
     missing: str = "mean",
     learn: bool = False,
-    precision: str = "float32",
+    precision: Precision = "float32",
 ) -> nn.ModuleDict:
     """The modalities that a model reads: modality -> :class:`Modality`.
 

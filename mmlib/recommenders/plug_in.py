@@ -69,7 +69,7 @@ class MinedGraph(nn.Module):
         super().__init__()
         here, least = int(content.present.sum()), int(not include_self)
         self.content, self.include_self, self.k = content, include_self, max(1, min(k, here - least))
-        self.project = Projection(content.width, dim)
+        self.project = Projection(content().shape[1], dim)
         nn.init.xavier_uniform_(self.project.weight)
         index, weight = torch.empty(0, self.k, dtype=torch.long), torch.empty(0, self.k)
         if lists is not None:
