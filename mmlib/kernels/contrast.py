@@ -58,7 +58,7 @@ def info_nce(
     with torch.no_grad():
         both = _both_bounded if normalise and number >= 1 / BOUND else _both_ways
         slope = both(a, b, scale, block, dtype) if symmetric else _one_way
-    return _AllPairs.apply(a, b, scale, a.new_zeros(()), slope, block, dtype, _learns(a, b, scale)) / len(a)
+    return _total(a, b, scale, a.new_zeros(()), slope, block, dtype) / len(a)
 
 
 def pairwise_bce(
@@ -101,50 +101,47 @@ def pairwise_bce(
     def slope(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
         return _sigmoids(rows, z if bias is None else z.add_(shift.detach()))
 
-    total = _AllPairs.apply(a, b, scale, shift, slope, block, dtype, _learns(a, b, scale, shift))
+    total = _total(a, b, scale, shift, slope, block, dtype)
     return total / len(a) ** 2 if reduction == "mean" else total
 
 
 Slope = Callable[[slice, Tensor], tuple[Tensor, Tensor]]  # rows and their z [b, n] -> their loss, and its slope in z
 
 
-class _AllPairs(torch.autograd.Function):
-    """The loss and its gradients in one pass over the blocks; going back only scales them."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        a: Tensor,
-        b: Tensor,
-        scale: Tensor,
-        bias: Tensor,
-        slope: Slope,
-        block: int,
-        dtype: torch.dtype,
-        learns: bool,
-    ) -> Tensor:
+def _total(a: Tensor, b: Tensor, scale: Tensor, bias: Tensor, slope: Slope, block: int, dtype: torch.dtype) -> Tensor:
+    """The loss summed over rows, with its gradients in the same pass over the blocks where they will be asked for."""
+    inputs = a, b, scale, bias
+    learns = torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+    with torch.no_grad():
         total, of_bias = a.new_zeros(()), a.new_zeros(())
         of_a, of_b, low_a, low_b = torch.empty_like(a), torch.zeros_like(b), a.to(dtype), b.to(dtype)
-        for rows, z in _logits(a, b, scale, block, dtype):
-            value, p = slope(rows, z)
+        for rows, z in _products(a, b, block, dtype):
+            value, p = slope(rows, z.mul_(scale))
             total += value
-            if ctx.needs_input_grad[3]:
+            if bias.requires_grad:
                 of_bias += p.sum()
             if learns:
                 p = p.to(dtype)
                 with torch.autocast(a.device.type, enabled=False):
                     of_a[rows] = torch.mm(p, low_b).to(a.dtype)
                     of_b += torch.mm(p.T, low_a[rows]).to(b.dtype)
-        if learns:
-            of_scale = (of_a * a).sum()  # sum_ij p_ij <a_i, b_j>
-            ctx.save_for_backward(of_a.mul_(scale), of_b.mul_(scale), of_scale, of_bias)
-        return total
+        of_scale = (of_a * a).sum() if learns else None  # sum_ij p_ij <a_i, b_j>
+        gradients = of_a.mul_(scale), of_b.mul_(scale), of_scale, of_bias
+    return _Known.apply(total, gradients, *inputs) if learns else total
+
+
+class _Known(torch.autograd.Function):
+    """A value whose gradients are known already: going back only scales them."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, gradients: tuple[Tensor, ...], *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*gradients)
+        return value.clone()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        of_a, of_b, of_scale, of_bias = ctx.saved_tensors
-        return grad * of_a, grad * of_b, grad * of_scale, grad * of_bias, None, None, None, None
+        return None, None, *(grad * one for one in ctx.saved_tensors)
 
 
 def _one_way(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,8 +155,8 @@ def _one_way(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
 def _both_ways(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Slope:
     """The mean of the cross-entropies of rows and of columns, which need a pass of their own for their sums."""
     by_row, by_col = a.new_empty(len(a)), a.new_full((len(b),), -torch.inf)  # log-sum-exp of z
-    for rows, z in _logits(a, b, scale, block, dtype):
-        by_row[rows] = z.logsumexp(1)
+    for rows, z in _products(a, b, block, dtype):
+        by_row[rows] = z.mul_(scale).logsumexp(1)
         by_col = torch.logaddexp(by_col, z.logsumexp(0))
 
     def slope(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -174,8 +171,8 @@ def _both_ways(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dty
 def _both_bounded(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Slope:
     """The same for cosines: exp(z - scale) can neither overflow nor vanish, so that one serves rows and columns."""
     by_row, by_col = a.new_empty(len(a)), a.new_zeros(len(b))  # sums of exp(z - scale)
-    for rows, z in _logits(a, b, scale, block, dtype):
-        e = _exp_below(z, scale)
+    for rows, z in _products(a, b, block, dtype):
+        e = _exp_below(z.mul_(scale), scale)
         by_row[rows] = e.sum(1)
         by_col += e.sum(0)
     of_row, of_col = 0.5 / by_row, 0.5 / by_col
@@ -203,18 +200,14 @@ def _sigmoids(rows: slice, z: Tensor) -> tuple[Tensor, Tensor]:
     return value, z
 
 
-def _logits(a: Tensor, b: Tensor, scale: Tensor, block: int, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
-    """Blocks of z = scale * a b^T [b, n]: the product in ``dtype``, the result in the type of ``a``."""
+def _products(a: Tensor, b: Tensor, block: int, dtype: torch.dtype) -> Iterator[tuple[slice, Tensor]]:
+    """Blocks of rows of a b^T [block, m]: multiplied in ``dtype``, the result in the type of ``a``."""
     low_a, low_b = a.to(dtype), b.to(dtype)
     for start in range(0, len(a), block):
         rows = slice(start, start + block)
         with torch.autocast(a.device.type, enabled=False):
-            z = dense.linear(low_a[rows], low_b).to(a.dtype).mul_(scale)
-        yield rows, z
-
-
-def _learns(*inputs: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(x.requires_grad for x in inputs)
+            found = dense.linear(low_a[rows], low_b).to(a.dtype)
+        yield rows, found
 
 
 def _prepare(
@@ -294,10 +287,8 @@ class _ExpSums(torch.autograd.Function):
 
 def _exponentials(a: Tensor, b: Tensor, scale: float, own: bool, block: int) -> Iterator[tuple[slice, Tensor]]:
     """Blocks of exp(scale * (a b^T - 1)) [block, m]."""
-    for start in range(0, len(a), block):
-        some = slice(start, start + block)
-        with torch.autocast(a.device.type, enabled=False):
-            e = dense.linear(a[some], b).sub_(1).mul_(scale * math.log2(math.e)).exp2_()  # exp_ takes twice the time
+    for some, z in _products(a, b, block, a.dtype):
+        e = z.sub_(1).mul_(scale * math.log2(math.e)).exp2_()  # exp_ takes twice the time
         if not own:
-            e.diagonal(start).zero_()
+            e.diagonal(some.start).zero_()
         yield some, e

@@ -1,5 +1,6 @@
 """MICRO: item graphs mined from content, one a modality, fused by attention under a contrastive loss."""
 
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -69,7 +70,12 @@ class MICRO(PlugIn):
         super().__init__(data, features, item_layers=item_layers, skip=skip, l2=l2, **shared)
         self.inputs, self.contrast_weight, self.temperature = inputs, contrast_weight, temperature
         self.contrast, self.contrast_items = contrast, contrast_items
-        self.attention = None if len(self.modal) == 1 else attention(self.dim)
+        self.attention: nn.Sequential | None = None
+        if len(self.modal) > 1:
+            first, last = nn.Linear(self.dim, self.dim), nn.Linear(self.dim, 1, bias=False)  # W and b, q
+            self.attention = nn.Sequential(first, nn.Tanh(), last)
+            for layer in (first, last):
+                nn.init.xavier_uniform_(layer.weight)
 
     @staticmethod
     def variants() -> dict[str, dict[str, Any]]:
@@ -126,27 +132,15 @@ class MICRO(PlugIn):
         Args:
             items: [b], whose views they are; ``None``: all.
         """
-        b, parts = unit(fused), []
-        among_b = self.others(b)
+        b, parts, sums = unit(fused), [], partial(exp_sums, scale=1 / self.temperature)
+        among_b, _ = sums(b, b, own=False)  # over j != i, as in eq. 11
         for one, a in zip(self.modal.values(), map(unit, views)):
             right = ((a * b).sum(1) - 1) / self.temperature  # [b]
-            of_a, of_b = exp_sums(a, b, 1 / self.temperature)
-            found = (of_a + self.others(a)).log() - right
+            of_a, of_b = sums(a, b)
+            found = (of_a + sums(a, a, own=False)[0]).log() - right
             if self.contrast == "mutual":
                 found = (found + (of_b + among_b).log() - right) / 2
             present = one.content.present if items is None else one.content.present[items]
             parts.append(found[present].sum() / present.sum().clamp(min=1))
         loss = torch.stack(parts)
         return loss.mean() if self.contrast == "mutual" else loss.sum()
-
-    def others(self, a: Tensor) -> Tensor:
-        """The sum over j != i of exp(cos(a_i, a_j) / tau) in eq. 11: [b, d] -> [b]."""
-        return exp_sums(a, a, 1 / self.temperature, own=False)[0]
-
-
-def attention(dim: int) -> nn.Sequential:
-    """q tanh(W h + b) of MICRO's eq. 7: [..., d] -> [..., 1]."""
-    first, last = nn.Linear(dim, dim), nn.Linear(dim, 1, bias=False)
-    nn.init.xavier_uniform_(first.weight)
-    nn.init.xavier_uniform_(last.weight)
-    return nn.Sequential(first, nn.Tanh(), last)

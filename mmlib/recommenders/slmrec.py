@@ -126,13 +126,12 @@ class SLMRec(ModalityGCN):
 
     def view(self, inputs: Tensor, rows: Tensor, hidden: int) -> Tensor:
         """H_k at ``rows`` [r] when part ``hidden`` of the items is masked and features are dropped: [r, K, d]."""
-        users, items = inputs.split([self.data.n_users, self.data.n_items])
+        users, items = self.split(inputs)
         if "FM" in self.chosen:
             shown = torch.ones(self.parts, 1, device=inputs.device).index_fill_(0, inputs.new_tensor(hidden).long(), 0)
             items = items * shown
         if "FD" in self.chosen and self.dropout_of == "features":
-            content = F.dropout(items[:, 1:], self.dropout, self.training)
-            items = torch.cat([items[:, :1], content], 1)
+            items = torch.cat([items[:, :1], F.dropout(items[:, 1:], self.dropout, self.training)], 1)
         inputs = torch.cat([users, items])
         if "FD" not in self.chosen or self.dropout_of == "features":
             return self.states(inputs, rows)

@@ -90,7 +90,7 @@ class VBPR(ContentRecommender):
         return torch.stack([self.project[name](one(items)) for name, one in self.content.items()]).sum(0)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        items = torch.cat([batch.positives, batch.negatives[:, 0]])  # [2b]
+        items = batch.items.flatten()  # [2b]
         once, place = items.unique(return_inverse=True)
         content = F.embedding(place, self.projected(once))  # [2b, D (+ 1)]
         gamma_user = F.embedding(batch.users, self.table)  # [b, K]
