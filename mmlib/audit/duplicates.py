@@ -9,8 +9,7 @@ from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from . import images
-from .flaws import found
-from .report import Finding, NotMade
+from .report import Finding, NotMade, found
 from .subject import Subject
 
 MANY = 5  # items with one image or text from which it is called a placeholder

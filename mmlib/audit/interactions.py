@@ -7,8 +7,7 @@ import pandas as pd
 from scipy import stats
 
 from ..core.gini import gini
-from .flaws import found
-from .report import Finding, NotMade
+from .report import Finding, NotMade, found
 from .subject import Subject
 
 FEW = 5  # training interactions up to which an item is rare, and below which a user is short

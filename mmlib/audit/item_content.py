@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from .duplicates import MANY, grouped, normal, same_images
-from .flaws import found
 from .images import PLAIN
-from .report import Finding, NotMade
+from .report import Finding, NotMade, found
 from .subject import Subject
 
 TINY = 32  # pixels: a shorter side below it is tiny

@@ -8,8 +8,7 @@ from scipy.sparse import csr_matrix
 
 from ..core.errors import InputError
 from . import noise_ceiling
-from .flaws import found
-from .report import Finding, NotMade
+from .report import Finding, NotMade, found
 from .subject import Subject, array
 
 BLOCK = 1024  # edges whose shared interactions are counted at once

@@ -1,8 +1,10 @@
-"""What an audit finds, and the report of all of it."""
+"""What an audit finds (every flaw is a line of ``flaws.csv``), and the report of all of it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -16,6 +18,8 @@ MEANING = {  # worst first
 }
 SEVERITIES = tuple(MEANING)
 SHOWN = 6  # examples kept of each finding
+# kind -> severity, what is said of it, and the remedy; names in braces are filled in by the checks
+FLAWS = pd.read_csv(Path(__file__).with_name("flaws.csv"), index_col="kind").T.to_dict()
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,23 @@ class Finding:
     what: str
     remedy: str
     examples: tuple[Example, ...] = ()
+
+
+def found(kind: str, count: int, examples: Iterable[Example] = (), *, severity: str = "", **said: Any) -> list[Finding]:
+    """The finding of one of ``FLAWS``, or none where ``count`` is 0.
+
+    Args:
+        count: how many.
+        examples: the first ``SHOWN`` are kept.
+        severity: default: the usual one.
+        said: what the texts in ``FLAWS`` have in braces.
+    """
+    if not count:
+        return []
+    flaw = FLAWS[kind]
+    what = flaw["what"].format(count=count, **said)
+    shown = tuple(islice(examples, SHOWN))
+    return [Finding(kind.format(**said), severity or flaw["severity"], count, what, flaw["remedy"], shown)]
 
 
 class NotMade(Exception):

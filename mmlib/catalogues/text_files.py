@@ -103,15 +103,19 @@ def lines(path: Path, reading: Reading) -> Iterator[tuple[int, str]]:
     A line that is not UTF-8 is bad. A byte-order mark at the start is taken off.
     """
     for first, data in blocks(path, reading):
-        for number, line in enumerate(io.BytesIO(data), first):
-            if len(line) > LONGEST:
-                reading.bad(path, number, f"the line is longer than {LONGEST >> 20} MiB")
-                continue
-            if not line.strip():
-                continue
-            try:
-                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                reading.bad(path, number, f"not UTF-8 text: byte {error.start + 1} is 0x{line[error.start]:02x}")
-                continue
+        yield from lines_in(path, reading, first, data)
+
+
+def lines_in(path: Path, reading: Reading, first: int, data: bytes) -> Iterator[tuple[int, str]]:
+    """The lines of one of ``blocks``, as ``lines`` gives them; ``first`` is the number of its first line."""
+    for number, line in enumerate(io.BytesIO(data), first):
+        if len(line) > LONGEST:
+            reading.bad(path, number, f"the line is longer than {LONGEST >> 20} MiB")
+            continue
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            reading.bad(path, number, f"not UTF-8 text: byte {error.start + 1} is 0x{line[error.start]:02x}")
+            continue
+        if line.strip():
             yield number, text.rstrip("\r\n")

@@ -1,6 +1,5 @@
 """Amazon's reviews as columns: parsed in blocks, with the texts set aside on disk until it is known which are kept."""
 
-import io
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,12 +14,13 @@ import pyarrow.json as pj
 from ...core.errors import InputError
 from ...core.progress import progress
 from ..reading import Reading
-from ..text_files import LONGEST, blocks
+from ..text_files import LONGEST, blocks, lines_in
 from .forms import Form, review
 
 NAMES = ("user", "item", "rating", "time", "summary", "text")
 SCHEMA = pa.schema([(name, {"rating": pa.float64(), "time": pa.int64()}.get(name, pa.string())) for name in NAMES])
 TEXTS = pa.schema([("summary", pa.string()), ("text", pa.string())])
+PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
 AHEAD = 3  # blocks that are parsed while the next one is unpacked
 
 
@@ -58,7 +58,7 @@ def collect(path: Path, form: Form, reading: Reading, texts: Path) -> Reviews:
     """
     columns: dict[str, list[pa.Array]] = {name: [] for name in NAMES[:4]}
     try:
-        with pa.OSFile(str(texts), "wb") as sink, pa.ipc.new_file(sink, TEXTS, options=_packed()) as writer:
+        with pa.OSFile(str(texts), "wb") as sink, pa.ipc.new_file(sink, TEXTS, options=PACKED) as writer:
             for table in tables(path, form, reading):
                 writer.write_table(table.select(TEXTS.names))
                 for name, chunks in columns.items():
@@ -131,15 +131,9 @@ def parsed(data: bytes, form: Form) -> pa.Table | None:
 def one_by_one(path: Path, form: Form, reading: Reading, first: int, data: bytes) -> pa.Table:
     """The same as ``parsed``, line by line; a line that cannot be read is reported."""
     rows = []
-    for number, line in enumerate(io.BytesIO(data), first):
-        if not line.strip():
-            continue
+    for number, line in lines_in(path, reading, first, data):
         try:
-            if len(line) > LONGEST:
-                raise ValueError(f"the line is longer than {LONGEST >> 20} MiB")
-            rows.append(review(line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n"), form))
-        except UnicodeDecodeError as error:
-            reading.bad(path, number, f"not UTF-8 text: byte {error.start + 1} is 0x{line[error.start]:02x}")
+            rows.append(review(line, form))
         except ValueError as error:
             reading.bad(path, number, str(error))
     return pa.table([list(column) for column in zip(*rows)] or [[]] * len(NAMES), schema=SCHEMA)
@@ -156,7 +150,3 @@ def _is_utf8(data: bytes) -> bool:
         return data.isascii() or bool(data.decode())
     except UnicodeDecodeError:
         return False
-
-
-def _packed() -> pa.ipc.IpcWriteOptions:
-    return pa.ipc.IpcWriteOptions(compression="lz4")

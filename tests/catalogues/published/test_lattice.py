@@ -13,7 +13,7 @@ from mmlib.catalogues import formats
 from mmlib.catalogues.published import lattice
 from mmlib.core.errors import InputError
 
-from ..damage import edited, edits, pairs, survives, write
+from ..damage import pairs, survives, write
 
 read = partial(formats.read, form="lattice")
 
@@ -124,11 +124,3 @@ def test_any_histories_come_back(tmp_path_factory, parts, indent):
     assert (data is None) == (not expected)
     if data:
         assert {(user, item): part for user, item, part in pairs(data)} == expected
-
-
-@settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from([*FILES, *LISTS, *TEXTS]), changes=edits, on_bad=st.sampled_from(["stop", "skip"]))
-def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, on_bad):
-    files = FILES | LISTS | TEXTS
-    files[name] = edited(files[name].encode(), changes)
-    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))

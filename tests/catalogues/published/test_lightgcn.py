@@ -11,7 +11,7 @@ from mmlib import splits
 from mmlib.catalogues import formats
 from mmlib.core.errors import InputError
 
-from ..damage import edited, edits, pairs, survives, write
+from ..damage import pairs, survives, write
 
 read = partial(formats.read, form="lightgcn")
 
@@ -138,11 +138,3 @@ def test_any_lists_come_back(tmp_path_factory, train, test):
     if data:
         assert {(user, item): part for user, item, part in pairs(data)} == expected
         assert data.n_users == max(len(train), len(test))
-
-
-@settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from([*FILES, *LISTS]), changes=edits, on_bad=st.sampled_from(["stop", "skip"]))
-def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, on_bad):
-    files = FILES | LISTS
-    files[name] = edited(files[name].encode(), changes)
-    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))

@@ -12,7 +12,7 @@ from mmlib import splits
 from mmlib.catalogues import formats
 from mmlib.core.errors import InputError
 
-from ..damage import edited, edits, pairs, survives, write
+from ..damage import pairs, survives, write
 
 read = partial(formats.read, form="mmrec")
 
@@ -168,14 +168,6 @@ def test_any_table_comes_back(tmp_path_factory, table, end):
     assert data is not None
     named = ("train", "valid", "test")
     assert pairs(data) == sorted((user, item, named[part]) for (user, item), part in table.items())
-
-
-@settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from([*FILES]), changes=edits, on_bad=st.sampled_from(["stop", "skip"]))
-def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, name, changes, on_bad):
-    files = dict(FILES)
-    files[name] = edited(files[name].encode(), changes)
-    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
 
 
 def test_lists_of_other_users_and_items_are_refused_unless_asked_for(tmp_path):

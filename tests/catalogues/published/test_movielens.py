@@ -11,7 +11,7 @@ from mmlib.catalogues import formats
 from mmlib.catalogues.published import movielens
 from mmlib.core.errors import InputError
 
-from ..damage import edited, edits, pairs, survives, write
+from ..damage import pairs, survives, write
 
 read = partial(formats.read, form="movielens")
 
@@ -189,13 +189,3 @@ def test_any_ratings_come_back(tmp_path_factory, ratings, file):
     )
     expected = {(str(user), str(item)): said for (user, item), said in ratings.items()}
     assert {(user, item): (rating, time) for user, item, rating, time in back} == expected
-
-
-@settings(max_examples=50, deadline=None)
-@given(kind=st.sampled_from([*ALL]), which=st.integers(0, 1), changes=edits, on_bad=st.sampled_from(["stop", "skip"]))
-def test_any_damage_is_a_dataset_or_a_message(tmp_path_factory, kind, which, changes, on_bad):
-    files = dict(ALL[kind])
-    name = list(files)[which]
-    content = files[name]
-    files[name] = edited(content if isinstance(content, bytes) else content.encode(), changes)
-    survives(lambda: read(write(tmp_path_factory.mktemp("any"), files), on_bad=on_bad))
