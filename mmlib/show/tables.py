@@ -29,12 +29,12 @@ class Html:
         return shorten(words, 200) or "Html"
 
 
-def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], below: str = "") -> Html:
+def html_table(head: Sequence[str], rows: Iterable[Sequence[str]], below: str = "", kind: str = "mm-scores") -> Html:
     """A table of HTML cells under a head of text, above a remark. An empty row ends a block, with a line under it."""
     lines = ("".join(f"<td>{cell}</td>" for cell in row) for row in rows)
     body = "".join(f"<tr>{line}</tr>" if line else "</tbody><tbody>" for line in lines)
     top = "".join(f"<th>{escape(one)}</th>" for one in head)
-    return Html(f'<table class="mm-scores"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>{note(below)}')
+    return Html(f'<table class="{kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>{note(below)}')
 
 
 def note(text: str) -> str:
@@ -52,7 +52,8 @@ def interval(row: Mapping[Any, Any] | None, digits: int = 4, *, bold: bool = Fal
 
 def listing(table: pd.DataFrame, below: str = "") -> Html:
     """A table of words and counts, every cell in full, its index left out."""
-    return html_table(list(map(str, table)), ([escape(str(one)) for one in row] for row in table.to_numpy()), below)
+    rows = ([escape(str(one)) for one in row] for row in table.to_numpy())
+    return html_table(list(map(str, table)), rows, below, "mm-scores mm-words")
 
 
 def listed(sentences: Iterable[str], otherwise: str = "") -> Html:

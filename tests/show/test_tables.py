@@ -38,7 +38,9 @@ def test_a_protocol_is_shown_aspect_by_aspect():
 
 def test_a_listing_shows_every_cell_in_full():
     long = "x" * 200 + "<"
-    assert long in text(listing(pd.DataFrame({"n": [1], "words": [long]}), "a note"))
+    shown = listing(pd.DataFrame({"n": [1], "words": [long]}), "a note")
+    assert long in text(shown)
+    assert "mm-words" in BeautifulSoup(shown.text, "html.parser").table["class"]  # a page breaks its lines
 
 
 def test_whole_numbers_stay_whole_beside_others() -> None:
