@@ -32,5 +32,5 @@ clean:           ## forget what was computed; the environment stays
 
 $(VENV)/.done: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[encoders,fetch,workbook,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[encoders,sentences,fetch,workbook,dev]'
 	touch $@

@@ -38,7 +38,8 @@ _REMEDIES = {  # of what the system refuses; other errors of the system are erro
 _EXTRAS = {  # whose packages may be missing
     "workbook": "jinja2 jupytext nbconvert nbformat papermill plotly pydantic ruamel",
     "fetch": "platformdirs requests urllib3",
-    "encoders": "open_clip torchvision",
+    "encoders": "open_clip timm torchvision transformers",
+    "sentences": "sentence_transformers",
 }
 
 

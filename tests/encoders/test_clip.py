@@ -11,7 +11,7 @@ from open_clip.transformer import QuickGELU
 from safetensors.torch import load_file, save_file
 
 from mmlib.core.errors import InputError
-from mmlib.encoders import clip_loading, load
+from mmlib.encoders import Clip, clip_loading, load
 from mmlib.encoders.clip import CONFIG, WEIGHTS
 
 from .shop import draw, tiny
@@ -277,3 +277,44 @@ def test_a_hub_entry_without_weights_is_an_error(saved, monkeypatch):
     monkeypatch.setattr(clip_loading, "hub_file", lambda encoder, name, files: saved[1] / files[0])
     with pytest.raises(InputError, match="holds no weights"):
         load("hf-hub:nobody/without-weights")  # open_clip alone would go on with random weights
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "A red thing.",
+        "it's 3x5cm, isn't it?",
+        "Tom &amp; Jerry",
+        "naïve café — “quoted”",
+        "a\tb\nc",
+        "ﬁne",
+        "x" * 90,
+    ],
+)
+def test_words_from_memory_are_the_tokenizers_own(text):
+    clip = tiny()
+    for _ in range(2):  # the second time from memory
+        assert torch.equal(clip.tokenize([text, text + " end"]), clip.tokenizer([text, text + " end"]))
+        assert clip.count(text) == len(clip.tokenizer.encode(text))
+
+
+@torch.no_grad()
+def test_fewer_tokens_than_the_context_give_the_same_vectors():
+    clip = tiny()
+    tokens = clip.tokenize(["a red thing", "blue", "a fine thing with boxes and halves"])
+    short = tokens[:, : int((tokens != 0).sum(1).max())]
+    assert short.shape[1] < clip.context
+    torch.testing.assert_close(clip.text(short), clip.text(tokens), atol=1e-6, rtol=0)
+
+
+def test_a_text_tower_that_reads_what_fills_up_keeps_all_of_it():
+    """SigLIP's sees its padding: rows must keep their length."""
+    config = TINY | {"text_cfg": TINY["text_cfg"] | {"no_causal_mask": True, "pool_type": "last"}}
+    for settings, cut in ((TINY, True), (config, False)):
+        model = open_clip.CustomTextCLIP(**settings) if not cut else open_clip.CLIP(**settings)
+        tokenizer = open_clip.SimpleTokenizer(context_length=12)
+        preprocessing = {"size": (16, 16), "mode": "RGB", "mean": (0.5,) * 3, "std": (0.5,) * 3}
+        preprocessing |= {"interpolation": "bicubic", "resize_mode": "squash", "fill_color": 0}
+        clip = Clip(model, tokenizer, settings, preprocessing, name="tiny", origin="random")
+        assert (clip.pad is not None) is cut

@@ -7,13 +7,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from mmlib.core.errors import InputError
 from mmlib.core.features import Features
-from mmlib.encoders import ContrastiveTuning, extract, load
+from mmlib.encoders import Clip, ContrastiveTuning, extract, load
+from mmlib.encoders.images import read
 from mmlib.encoders.windows import Windows
+from mmlib.pretrainers import MMCPR
 
 from .shop import break_pictures, catalogue, tiny
 
@@ -317,3 +321,95 @@ def test_kill_9_and_start_again(small, tmp_path, monkeypatch):
 def test_bad_options(things, small, option, message):
     with pytest.raises(InputError, match=message):
         extract(things, small, **option)
+
+
+def reviewers(folder, counts):
+    """A catalogue whose users wrote so many reviews each, of many lengths."""
+    data = catalogue(folder)
+    writers = np.repeat(np.arange(len(counts)), counts)
+    table = pd.DataFrame({"user": writers, "item": np.arange(len(writers)) % 14, "part": "train"})
+    table["review"] = [f"word{row} " * (1 + row % 40) for row in range(len(writers))]
+    held = pd.DataFrame({"user": 0, "item": [14, 15], "part": ["valid", "test"], "review": "held out"})
+    table = pd.concat([table, held], ignore_index=True)
+    users = pd.DataFrame({"id": [f"u{user}" for user in range(len(counts))]})
+    data = replace(data, users=users, interactions=table.assign(part=""), split=None)
+    return data.with_parts(table["part"], "by hand", None)
+
+
+@pytest.mark.usefixtures("shards")
+def test_means_of_reviews_are_the_means_of_each(small, tmp_path):
+    data = reviewers(tmp_path, [3, 0, 20, 1, 7, 0])  # the third user alone fills more than a shard
+    means, each = extract(data, small), extract(data, small, reviews="each")
+    torch.testing.assert_close(means.user["review"], each.user["review"], atol=1e-6, rtol=0)
+    assert means.reviews_by_user.tolist() == each.reviews_by_user.tolist() == [3, 0, 20, 1, 7, 0]
+    assert torch.equal(means.user_present["review"], each.user_present["review"])
+    assert (means.reviews, means.about["reviews"], each.about["reviews"]) == (None, "mean", "each")
+    means.save(tmp_path / "saved")
+    assert same(Features.load(tmp_path / "saved"), means)
+    assert means.summary() == each.summary()
+    with pytest.raises(InputError, match="reviews='each'"):
+        MMCPR(data, means, aggregation="max", neighbours=2)
+    MMCPR(data, each, aggregation="max", neighbours=2)
+
+
+@pytest.mark.usefixtures("shards")
+def test_shards_of_reviews_keep_users_whole():
+    owners = np.repeat([0, 2, 3, 4, 7], [3, 20, 1, 7, 2])
+    shards = module.whole_shards(owners)
+    assert [(shard.start, shard.stop) for shard in shards] == [(0, 23), (23, 31), (31, 33)]
+    assert module.whole_shards(owners[:0]) == []
+
+
+def test_no_array_grows_with_the_number_of_reviews(small, tmp_path, monkeypatch):
+    """The largest table of vectors that is ever made has as many rows as a shard, however many reviews there are."""
+    monkeypatch.setattr(module, "SHARD", 8)
+    largest = []
+    pool = module.pool
+    monkeypatch.setattr(module, "pool", lambda *given: largest.append(given[-1]) or pool(*given))
+    extract(reviewers(tmp_path / "few", [4] * 8), small)
+    few = max(largest)
+    extract(reviewers(tmp_path / "many", [4] * 80), small)
+    assert max(largest) == few == 8
+
+
+@torch.no_grad()
+def test_texts_of_like_length_go_together_and_come_back_in_order(small, tmp_path, monkeypatch):
+    data = reviewers(tmp_path, [37])
+    widths = []
+    text = type(small).text
+    monkeypatch.setattr(small, "text", lambda tokens: widths.append(tuple(tokens.shape)) or text(small, tokens))
+    features = extract(data, small, batch_size=4, reviews="each")
+    given = data.reviews["review"].tolist()
+    monkeypatch.undo()
+    torch.testing.assert_close(features.reviews, Windows.of(given, small).encode(small), atol=1e-6, rtol=0)
+    assert len({width for _, width in widths}) > 3
+    assert sum(rows * width for rows, width in widths) < 0.8 * small.context * sum(rows for rows, _ in widths)
+
+
+class Both(Clip):
+    """A CLIP that reads pairs too: the sum of both vectors."""
+
+    def fused(self, pixels, tokens):
+        return torch.nn.functional.normalize(self.image(pixels) + self.text(tokens), dim=1)
+
+
+@torch.no_grad()
+def test_fused_vectors_are_of_items_that_have_both(tmp_path):
+    data = catalogue(tmp_path)
+    items = data.items.copy()
+    items.loc[3, ["title", "text"]] = ""
+    items.loc[5, "image"] = ""
+    items.loc[6, "text"] = "boxes " * 60  # several windows, each with the image
+    data = replace(data, items=items)
+    clip = tiny()
+    clip.__class__ = Both
+    clip.widths = clip.widths | {"fused": 16}
+    features = extract(data, clip, batch_size=3)
+    assert (~features.present["fused"]).nonzero().flatten().tolist() == [3, 5]
+    expected = torch.nn.functional.normalize(features.item["image"] + features.item["text"], dim=1)
+    rows = [0, 1, 2, 4, 15]
+    torch.testing.assert_close(features.item["fused"][rows], expected[rows], atol=1e-6, rtol=0)
+    pixels = clip.pixels(read(data.image_path(6))).unsqueeze(0)
+    cut = Windows.of([f"{items['title'][6]} {items['text'][6]}".strip()], clip)
+    total = sum(w * clip.fused(pixels, row.unsqueeze(0))[0] for row, w in zip(cut.tokens, cut.weights))
+    torch.testing.assert_close(features.item["fused"][6], total / total.norm(), atol=1e-6, rtol=0)

@@ -1,8 +1,10 @@
 """Arrays of features that come with a folder: each row to its item, and what does not fit refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import mmlib as mm
 from mmlib.catalogues import formats
 from mmlib.catalogues.shop import generate
 from mmlib.core.errors import InputError
@@ -94,3 +96,44 @@ def test_a_catalogue_without_numbers(folder):
     (folder / "baby.inter").write_text(INTER.replace("\t3\t", "\tx\t"))
     with pytest.raises(InputError, match="have no published numbers"):
         features(folder, formats.read(folder))
+
+
+def listed(folder, lines):
+    """A folder of arrays with a list of ids, row i the vector (i, i)."""
+    np.save(folder / "image_feat.npy", np.repeat(np.arange(1, 6, dtype=np.float32)[:, None], 2, axis=1))
+    (folder / "i_id_mapping.csv").write_text("\n".join(["id\titemID", *lines]) + "\n")
+
+
+def test_a_list_of_ids_says_whose_row_is_whose(tmp_path, capsys):
+    shop = generate(users=30, items=24, purchases=180, size=16)
+    ids = shop.items["id"].astype(str).tolist()
+    listed(tmp_path, [f"{ids[7]}\t4", f"{ids[0]}\t2", "nobody\t0", f"{ids[3]}\t1", "nobody2\t3"])
+    found = features(tmp_path, shop)
+    assert found.item["image"][[7, 0, 3], 0].tolist() == [5, 3, 2]
+    assert found.present["image"].nonzero().flatten().tolist() == [0, 3, 7]
+    assert "21 of 24 items of Toy shop are not in the folder's list of ids" in capsys.readouterr().out
+    assert "21 of 24" in found.about["remarks"][-1]
+    listed(tmp_path, [f"{ids[7]}\t9"])
+    with pytest.raises(InputError, match="numbered from 0 to 9"):
+        features(tmp_path, shop)
+
+
+def test_a_list_that_contradicts_the_numbers_of_another_folder_wins(folder, tmp_path_factory):
+    data, other = formats.read(folder), tmp_path_factory.mktemp("other")
+    ids = data.items["id"].astype(str).tolist()  # 0, 1, 3
+    listed(other, [f"{ids[0]}\t4", f"{ids[1]}\t1", f"{ids[2]}\t0"])
+    assert features(other, data).item["image"][:, 0].tolist() == [5, 2, 1]
+
+
+def test_pages_reach_a_folder_by_name(folder, monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("MMLIB_OUTPUTS", str(tmp_path_factory.mktemp("outputs")))
+    data = formats.read(folder).with_parts(pd.Series(["train", "train", "valid", "test"]), "by hand", None)
+    encoder, tuning = mm.encoder(data, f"features:{folder}")
+    assert tuning is None
+    found = mm.extract(data, encoder)
+    assert found.key == features(folder, data).key == mm.extract(data, encoder).key
+    assert "do not share a space" in found.space
+    np.save(folder / "text_feat.npy", np.ones((4, 3), dtype=np.float32))
+    assert mm.extract(data, encoder).key != found.key  # other arrays under the same names
+    with pytest.raises(InputError, match="There is no folder"):
+        mm.encoder(data, "features:nowhere")

@@ -161,3 +161,14 @@ def test_parse_reads_what_as_text_writes(case: tuple):
     kind, value = case
     known = {"x": Parameter("x", kind, value)}
     assert parse({"x": as_text(value)}, known) == {"x": value}
+
+
+def test_a_name_or_a_pair_of_names():
+    one = Parameter("encoder", "str | dict", "small", rules={"min_length": 1})
+    assert one.read("timm:resnet18") == one.fit("timm:resnet18") == "timm:resnet18"
+    assert one.read("12") == "12"  # a text, whatever it looks like
+    pair = {"image": "timm:resnet18", "text": "st:x/y"}
+    assert one.read("{image: timm:resnet18, text: 'st:x/y'}") == one.read(as_text(pair)) == one.fit(pair) == pair
+    for wrong in (7, ["a"], ""):
+        with pytest.raises(InputError, match="encoder must be"):
+            one.fit(wrong)
