@@ -4,13 +4,15 @@ Letters: n = rows, m = columns, e = edges, d = width. A matrix comes with its tr
 that going back costs what going forward does. Nothing of size e x d is ever held.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Matrices = tuple[Tensor, Tensor | None]  # [n, m] and, where a gradient is asked for, its transpose [m, n]
+Matrices = tuple[Tensor, Any]  # [n, m] and its transpose [m, n], or None where no gradient is asked for
 
 
 def csr(indptr: Tensor, col: Tensor, weight: Tensor, n_rows: int, n_cols: int) -> Tensor:
@@ -22,7 +24,7 @@ def csr(indptr: Tensor, col: Tensor, weight: Tensor, n_rows: int, n_cols: int) -
 
 def along(matrices: Matrices, x: Tensor) -> Tensor:
     """Weighted sums over neighbours, A x: [m, d] -> [n, d]; differentiable in ``x``."""
-    return _Layers.apply(x, *matrices, 1, False)
+    return _layers(matrices, x, 1, mean=False)
 
 
 def mean_of_layers(matrices: Matrices, x: Tensor, layers: int) -> Tensor:
@@ -31,7 +33,7 @@ def mean_of_layers(matrices: Matrices, x: Tensor, layers: int) -> Tensor:
     One pass in Horner form, x + A(x + A(x + ...)), and the same pass over the transpose going back, so that no layer is
     kept for the backward pass.
     """
-    return _Layers.apply(x, *matrices, layers, True)
+    return _layers(matrices, x, layers, mean=True)
 
 
 def mean_of_layers_at(matrices: Matrices, x: Tensor, layers: int, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -39,7 +41,18 @@ def mean_of_layers_at(matrices: Matrices, x: Tensor, layers: int, rows: Tensor) 
 
     The gradients of both come back in one table, so that a step makes no other of the size of ``x``.
     """
-    return _LayersAt.apply(x, *matrices, layers, rows)
+    n, d = x.shape
+    matrix, transpose = matrices
+
+    def forward(x: Tensor) -> tuple[Tensor, Tensor]:
+        return F.embedding(rows, _horner(matrix, x, layers, True)), F.embedding(rows, x)
+
+    def backward(of_mean: Tensor, of_x: Tensor) -> tuple[Tensor]:
+        scattered = of_mean.new_zeros(n, d).index_add_(0, rows.flatten(), of_mean.reshape(-1, d))
+        gradient = _horner(transpose, scattered, layers, True)
+        return (gradient.index_add_(0, rows.flatten(), of_x.reshape(-1, d).to(gradient.dtype)),)
+
+    return _ByHand.apply(forward, backward, (), x)
 
 
 def edge_products(a: Tensor, b: Tensor, matrices: Matrices, order: Tensor) -> Tensor:
@@ -48,82 +61,49 @@ def edge_products(a: Tensor, b: Tensor, matrices: Matrices, order: Tensor) -> Te
     Args:
         order: [e]: edge ``order[j]`` of the matrix is edge j of its transpose.
     """
-    return _EdgeProducts.apply(a, b, *matrices, order)
+    matrix, transpose = matrices
+
+    def backward(gradient: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        return _summed(matrix, gradient, b), _summed(transpose, gradient.index_select(0, order), a)
+
+    return _ByHand.apply(partial(_sampled, matrix), backward, (a, b), a, b)
 
 
 def along_weighted(weight: Tensor, x: Tensor, matrices: Matrices, order: Tensor) -> Tensor:
     """``along`` with ``weight`` [e] in place of the matrix's own, differentiable in both: x [m, d] -> [n, d]."""
-    return _AlongWeighted.apply(weight, x, *matrices, order)
+    matrix, transpose = matrices
+
+    def backward(gradient: Tensor, weight: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
+        return _sampled(matrix, gradient, x), _summed(transpose, weight.index_select(0, order), gradient)
+
+    return _ByHand.apply(partial(_summed, matrix), backward, (weight, x), weight, x)
 
 
-class _Layers(torch.autograd.Function):
-    """y = Ax, or the mean of x, Ax, ..., A^L x; the gradient is the same sum over the transpose."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor, layers: int, mean: bool) -> Tensor:
-        ctx.transpose, ctx.layers, ctx.mean = transpose, layers, mean
-        return _horner(matrix, x, layers, mean)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        return _horner(ctx.transpose, gradient, ctx.layers, ctx.mean), None, None, None, None
-
-
-class _LayersAt(torch.autograd.Function):
-    """(y[rows], x[rows]) with y the mean of layers."""
+class _ByHand(torch.autograd.Function):
+    """``forward`` of the inputs; ``backward`` makes their gradients from those of its results and from ``held``."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, matrix: Tensor, transpose: Tensor, layers: int, rows: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        ctx.transpose, ctx.layers = transpose, layers
-        ctx.save_for_backward(rows)
-        return F.embedding(rows, _horner(matrix, x, layers, True)), F.embedding(rows, x)
+    def forward(ctx: Any, forward: Callable, backward: Callable, held: tuple[Tensor, ...], *inputs: Tensor) -> Any:
+        ctx.by_hand = backward
+        ctx.save_for_backward(*held)
+        return forward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, of_mean: Tensor, of_x: Tensor) -> tuple[Tensor | None, ...]:
-        rows = ctx.saved_tensors[0].flatten()
-        n, d = ctx.transpose.shape[0], of_x.shape[-1]
-        scattered = of_mean.new_zeros(n, d).index_add_(0, rows, of_mean.reshape(-1, d))
-        gradient = _horner(ctx.transpose, scattered, ctx.layers, True)
-        return gradient.index_add_(0, rows, of_x.reshape(-1, d).to(gradient.dtype)), None, None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, None, *ctx.by_hand(*gradients, *ctx.saved_tensors)
 
 
-class _EdgeProducts(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, b: Tensor, matrix: Tensor, transpose: Tensor, order: Tensor) -> Tensor:
-        ctx.save_for_backward(a, b, order)
-        ctx.matrices = matrix, transpose
-        return _sampled(matrix, a, b)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        a, b, order = ctx.saved_tensors
-        matrix, transpose = ctx.matrices
-        of_a = _horner(_weighted(matrix, gradient), b, 1, False)
-        of_b = _horner(_weighted(transpose, gradient.index_select(0, order)), a, 1, False)
-        return of_a, of_b, None, None, None
+def _layers(matrices: Matrices, x: Tensor, layers: int, *, mean: bool) -> Tensor:
+    """Ax, or the mean of x, Ax, ..., A^L x; the gradient is the same sum over the transpose."""
+    matrix, transpose = matrices
+    forward = partial(_horner, matrix, layers=layers, mean=mean)
+    return _ByHand.apply(forward, lambda gradient: (_horner(transpose, gradient, layers, mean),), (), x)
 
 
-class _AlongWeighted(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, x: Tensor, matrix: Tensor, transpose: Tensor, order: Tensor) -> Tensor:
-        ctx.save_for_backward(weight, x, order)
-        ctx.matrices = matrix, transpose
-        return _horner(_weighted(matrix, weight), x, 1, False)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        weight, x, order = ctx.saved_tensors
-        matrix, transpose = ctx.matrices
-        of_x = _horner(_weighted(transpose, weight.index_select(0, order)), gradient, 1, False)
-        return _sampled(matrix, gradient, x), of_x, None, None, None
-
-
-def _weighted(matrix: Tensor, weight: Tensor) -> Tensor:
-    """The same matrix with other weights [e]."""
+def _summed(matrix: Tensor, weight: Tensor, x: Tensor) -> Tensor:
+    """The matrix with other weights [e], times x."""
     indices = matrix.crow_indices(), matrix.col_indices()
-    return torch.sparse_csr_tensor(*indices, weight, matrix.shape, check_invariants=False)
+    return _horner(torch.sparse_csr_tensor(*indices, weight, matrix.shape, check_invariants=False), x, 1, False)
 
 
 def _sampled(matrix: Tensor, a: Tensor, b: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def top_k(
     def score(start: int, stop: int, out: Tensor) -> None:
         torch.mm(users[start:stop], items.T, out=out)
 
-    return _ranked(score, len(users), len(items), k, seen, rows, block, users.device, users.dtype)
+    return _ranked(score, len(users), len(items), k, seen, rows, block, users)
 
 
 @torch.no_grad()
@@ -85,21 +85,18 @@ def top_k_by(
             raise ValueError(f"the scores of {stop - start} users {what}; they must be {list(out.shape)} numbers")
         out.copy_(found)
 
-    return _ranked(fill, len(rows), n_items, k, seen, rows, block, rows.device, dtype)
+    return _ranked(fill, len(rows), n_items, k, seen, rows, block, torch.empty(0, device=rows.device, dtype=dtype))
+
+
+Score = Callable[[int, int, Tensor], None]  # of users start to stop, written into [stop - start, m]
 
 
 def _ranked(
-    score: Callable[[int, int, Tensor], None],
-    n: int,
-    m: int,
-    k: int,
-    seen: Seen | None,
-    rows: Tensor | None,
-    block: int,
-    device: torch.device,
-    dtype: torch.dtype,
+    score: Score, n: int, m: int, k: int, seen: Seen | None, rows: Tensor | None, block: int, like: Tensor
 ) -> tuple[Tensor, Tensor]:
+    """The places of ``n`` users, on the device and in the type of ``like``."""
     check_positive(k=k, block=block)
+    device, dtype = like.device, like.dtype
     kept, width = min(k, m), -(-m // GROUP) * GROUP
     indices = torch.full((n, k), -1, device=device)
     scores = torch.full((n, k), -torch.inf, device=device, dtype=dtype)

@@ -71,7 +71,7 @@ class MMGCL(ModalityGCN):
         self.contrast, self.challenging, self.repeats = contrast, challenging, repeats
         self.ssl_weight, self.temperature = ssl_weight, temperature
         self.edge_dropout, self.edges = edge_dropout, edges
-        chances = numbers_of("odds", odds, self.content) if odds else dict.fromkeys(self.content, 1.0)
+        chances = numbers_of("odds", odds, self.content) if odds is not None else dict.fromkeys(self.content, 1.0)
         if min(chances.values()) < 0 or sum(chances.values()) <= 0:
             raise InputError(f"odds = {odds!r} must not be negative, nor all of them 0.")
         self.chances = list(chances.values())
