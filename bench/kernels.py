@@ -24,7 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mmlib.kernels import contrast, cooccur, nearest, rank, sample
+from mmlib.kernels import co_occurrence as cooccur
+from mmlib.kernels import contrast, rank, sample
+from mmlib.kernels import neighbours as nearest
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 SIZES = {  # users, items, pairs, contrastive batch

@@ -4,8 +4,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.recommenders import BM3
 
 from .naive import (
@@ -126,15 +124,3 @@ def test_only_the_items_of_the_batch_are_projected(monkeypatch) -> None:
     monkeypatch.setattr(model.project["image"], "forward", lambda x: asked.append(len(x)) or forward(x))
     model.loss(batch_of_ten())
     assert asked == [len({i for _, i, _ in BATCH})]
-
-
-def test_options_of_the_start_and_of_the_paper() -> None:
-    start = Embeddings(torch.randn(USERS, 3), torch.randn(ITEMS, 3))
-    model = BM3(ten_nodes(), content_of_ten(), dim=3, start=start)
-    assert torch.equal(model.table, torch.cat([start.users, start.items]))
-    with pytest.raises(InputError, match="dropout"):
-        build(dropout=1.0)
-    with pytest.raises(InputError, match="l2_on"):
-        build(l2_on="final")
-    with pytest.raises(InputError, match="BM3 reads image and text"):
-        BM3(ten_nodes())

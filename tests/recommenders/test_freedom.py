@@ -6,8 +6,6 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.core.graph import nearest_neighbours
 from mmlib.recommenders import FREEDOM
 from mmlib.recommenders.item_graphs import by_row_sums, similar_items
@@ -157,24 +155,3 @@ def test_only_the_items_of_the_batch_are_projected(monkeypatch) -> None:
     monkeypatch.setattr(model.project["image"], "forward", lambda x: asked.append(len(x)) or forward(x))
     model.loss(batch_of_ten())
     assert asked == [len({item for _, i, j in BATCH for item in (i, j)})]
-
-
-def test_options_of_the_start_and_of_the_paper() -> None:
-    start = Embeddings(torch.randn(USERS, 3), torch.randn(ITEMS, 3))
-    model = FREEDOM(ten_nodes(), content_of_ten(), dim=3, start=start)
-    assert torch.equal(model.table, torch.cat([start.users, start.items]))
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"pruning": 1.0},
-        {"weights": "0.1+0.9"},
-        {"weights": "0.1", "modalities": "image+text"},
-        {"weights": "a+b", "modalities": "image+text"},
-        {"edge_weight": "euclid"},
-    ],
-)
-def test_wrong_options_are_refused(options: dict) -> None:
-    with pytest.raises(InputError, match=r"pruning|weights|weight"):
-        build(**options)

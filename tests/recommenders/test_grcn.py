@@ -6,23 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.core.dataset import Dataset
 from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.core.features import Features
 from mmlib.recommenders import GRCN
 
-from .gaps import BOUGHT, BUYERS, batch_of, content_with_gap, detached, gaps, mean_bpr, squares, triples
-
-
-@pytest.fixture
-def tiny() -> Dataset:
-    return gaps()
-
-
-@pytest.fixture
-def content() -> Features:
-    return content_with_gap()
+from .gaps import BOUGHT, BUYERS, batch_of, detached, mean_bpr, squares, triples
 
 
 def build(data, content, **options) -> GRCN:
@@ -98,8 +86,8 @@ def by_hand(model: GRCN, content: Features) -> tuple[torch.Tensor, torch.Tensor]
         {"modalities": "image"},
     ],
 )
-def test_vectors_and_loss_follow_the_equations(tiny, content, options) -> None:
-    model = build(tiny, content, **options)
+def test_vectors_and_loss_follow_the_equations(gapped, content, options) -> None:
+    model = build(gapped, content, **options)
     users, items = by_hand(model, content)
     vectors = model.embed()
     torch.testing.assert_close(vectors.users.detach(), users)
@@ -117,8 +105,8 @@ def test_vectors_and_loss_follow_the_equations(tiny, content, options) -> None:
 
 
 @pytest.mark.parametrize("name", ["table", "confidence", "preference.text", "project.image.weight"])
-def test_gradients_are_the_slopes_of_the_loop(tiny, content, name: str) -> None:
-    model = build(tiny, content, l2=0.0)
+def test_gradients_are_the_slopes_of_the_loop(gapped, content, name: str) -> None:
+    model = build(gapped, content, l2=0.0)
     parameter = dict(model.named_parameters())[name]
     parameter.data.mul_(0.5)
     model.loss(batch_of())["bpr"].backward()
@@ -132,28 +120,20 @@ def test_gradients_are_the_slopes_of_the_loop(tiny, content, name: str) -> None:
         assert (losses[0] - losses[1]) / 2 == pytest.approx(float((parameter.grad * step).sum()), rel=0.03, abs=1e-4)
 
 
-def test_hard_pruning_cuts_what_soft_pruning_keeps(tiny, content) -> None:
-    soft, hard = (build(tiny, content, pruning=how) for how in ("soft", "hard"))
+def test_hard_pruning_cuts_what_soft_pruning_keeps(gapped, content) -> None:
+    soft, hard = (build(gapped, content, pruning=how) for how in ("soft", "hard"))
     for model in (soft, hard):
         model.confidence.data.fill_(-1.0)
     assert torch.equal(hard.embed().users[:, :2], hard.table[:4])  # nothing travels
     assert not torch.allclose(soft.embed().users[:3, :2], soft.table[:3])
 
 
-def test_ids_may_start_from_vectors_and_features_be_learnt(tiny, content) -> None:
+def test_ids_may_start_from_vectors_and_features_be_learnt(gapped, content) -> None:
     start = Embeddings(torch.randn(4, 2), torch.randn(6, 2))
-    assert torch.equal(GRCN(tiny, content, dim=2, start=start).table.data, torch.cat([start.users, start.items]))
-    learnt = build(tiny, content, learn_features=True)
+    assert torch.equal(GRCN(gapped, content, dim=2, start=start).table.data, torch.cat([start.users, start.items]))
+    learnt = build(gapped, content, learn_features=True)
     learnt.loss(batch_of())["bpr"].backward()
     assert learnt.content["image"].vectors.grad.abs().sum() > 0
-    assert not any("content" in name for name, _ in build(tiny, content).named_parameters())
-    near, exact = (build(tiny, content, precision=precision).embed() for precision in ("bfloat16", "float32"))
+    assert not any("content" in name for name, _ in build(gapped, content).named_parameters())
+    near, exact = (build(gapped, content, precision=precision).embed() for precision in ("bfloat16", "float32"))
     torch.testing.assert_close(near.items, exact.items, atol=0.3, rtol=0.1)
-
-
-def test_wrong_options_are_refused(tiny, content) -> None:
-    with pytest.raises(InputError, match="GRCN reads image and text"):
-        GRCN(tiny)
-    for wrong in ({"pruning": True}, {"weighting": "confid"}, {"l2_reading": "l1"}):
-        with pytest.raises(InputError, match=next(iter(wrong))):
-            GRCN(tiny, content, **wrong)

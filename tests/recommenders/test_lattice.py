@@ -2,38 +2,19 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from mmlib.core.dataset import Dataset
-from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.core.features import Features
 from mmlib.recommenders import LATTICE
 from mmlib.recommenders.plug_in import PlugIn
 from mmlib.training.learner import Batch
 
-from ..conftest import make_dataset
-
 PAIRS = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 3), (2, 0), (2, 4), (3, 5), (3, 2)]
 BATCH = Batch(torch.tensor([0, 1, 3, 0]), torch.tensor([1, 3, 5, 2]), torch.tensor([[4], [0], [4], [4]]))
 NGCF = {"backbone": "ngcf", "message_dropout": 0.0}
-
-
-@pytest.fixture
-def tiny() -> Dataset:
-    return make_dataset(np.array([*PAIRS, (1, 0), (2, 3)]), ["train"] * len(PAIRS) + ["valid", "test"], 4, 6)
-
-
-@pytest.fixture
-def content() -> Features:
-    generator = torch.Generator().manual_seed(0)
-    item = {name: torch.randn(6, width, generator=generator) for name, width in (("text", 3), ("image", 5))}
-    present = {name: torch.ones(6, dtype=torch.bool) for name in item}
-    present["image"][4] = False
-    return Features(item, present)
 
 
 def build(data: Dataset, content: Features, kind: type = LATTICE, **options) -> PlugIn:
@@ -224,29 +205,6 @@ def test_in_bfloat16_the_vectors_are_nearly_the_same(blocks, features) -> None:
     full, half = (build(blocks, features, neighbours=20, dim=8, precision=name) for name in ("float32", "bfloat16"))
     half.load_state_dict(full.state_dict())
     torch.testing.assert_close(half.embed().items, full.embed().items, atol=0.05, rtol=0.05)
-
-
-def test_item_vectors_may_start_from_others(tiny, content) -> None:
-    start = Embeddings(torch.randn(4, 3), torch.randn(6, 3))
-    model = LATTICE(tiny, content, dim=3, backbone="mf", start=start)
-    torch.testing.assert_close(model.network.table.detach(), torch.cat([start.users, start.items]))
-
-
-def test_wrong_options_are_refused(tiny, content) -> None:
-    for options, message in (
-        ({"backbone": "gcn"}, "backbone"),
-        ({"neighbours": 0}, "neighbours = 0"),
-        ({"skip": 1.5}, "skip = 1.5"),
-        ({"item_layers": 0}, "item_layers=0"),
-        ({"normalise": "rows"}, "normalise"),
-        ({"graph_gradient": "last"}, "graph_gradient"),
-        (NGCF | {"pool": "concat"}, "pool"),
-        ({"modalities": "sound"}, "sound"),
-    ):
-        with pytest.raises(InputError, match=message):
-            LATTICE(tiny, content, **options)
-    with pytest.raises(InputError, match="give it features"):
-        LATTICE(tiny)
 
 
 @pytest.mark.parametrize("include_self", [True, False])

@@ -5,8 +5,6 @@ import math
 import pytest
 import torch
 
-from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.recommenders import MGCN
 
 from .naive import (
@@ -142,12 +140,3 @@ def test_only_nodes_of_the_batch_are_fused(monkeypatch) -> None:
     monkeypatch.setattr(model, "fused", lambda behaviour, parts: asked.append(len(parts)) or fused(behaviour, parts))
     model.loss(batch_of_ten())
     assert asked == [len({u for u, _, _ in BATCH}) + len({item for _, i, j in BATCH for item in (i, j)})]
-
-
-def test_options_of_the_start_and_of_the_paper() -> None:
-    start = Embeddings(torch.randn(USERS, 3), torch.randn(ITEMS, 3))
-    model = MGCN(ten_nodes(), content_of_ten(), dim=3, start=start)
-    assert torch.equal(model.table, torch.cat([start.users, start.items]))
-    for name in ("fusion", "l2_on"):
-        with pytest.raises(InputError, match=name):
-            build(**{name: "other"})

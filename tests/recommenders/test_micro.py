@@ -9,21 +9,7 @@ from mmlib.core.errors import InputError
 from mmlib.core.features import Features
 from mmlib.recommenders import MICRO
 
-from .test_lattice import (
-    BATCH,
-    NGCF,
-    agree,
-    both,
-    build,
-    by_rows,
-    collaborative,
-    content,
-    expected_terms,
-    numbers,
-    tiny,
-)
-
-__all__ = ["content", "tiny"]  # fixtures
+from .test_lattice import BATCH, NGCF, agree, both, build, by_rows, collaborative, expected_terms, numbers
 
 
 def views(model: MICRO, content: Features) -> list[Tensor]:
@@ -154,18 +140,3 @@ def test_variants_and_the_settings_of_the_paper_are_options(tiny, content) -> No
     assert list(MICRO.variants()) == ["CF+feats", "MICRO/feats", "MICRO w/o contrast", "MICRO"]
     terms = {name: build(tiny, content, MICRO, **one).loss(BATCH) for name, one in MICRO.variants().items()}
     assert {name for name, one in terms.items() if "contrast" in one} == {"MICRO", "MICRO/feats"}
-
-
-def test_wrong_options_are_refused(tiny, content) -> None:
-    for options, message in (
-        ({"item_layers": 0}, "inputs='features'"),
-        ({"temperature": 0.0}, "temperature = 0.0"),
-        ({"contrast": "both"}, "contrast"),
-        ({"contrast_items": "some"}, "contrast_items"),
-        ({"inputs": "text"}, "inputs"),
-        ({"item_layers": -1, "inputs": "features"}, "item_layers = -1"),
-    ):
-        with pytest.raises(InputError, match=message):
-            MICRO(tiny, content, **options)
-    with pytest.raises(InputError, match="give it features"):
-        MICRO(tiny)

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from mmlib.core.errors import InputError
 from mmlib.recommenders import NGCF, LightGCN, MixGCF
 
 BACKBONES = ["lightgcn", "ngcf"]
@@ -87,10 +86,3 @@ def test_options_of_the_backbone_are_passed_on_and_described(blocks) -> None:
     assert described["model"] == "MixGCF"
     assert (described["backbone"], described["candidates"], described["self_messages"]) == ("ngcf", 16, "none")
     assert model.embed().dim == 4
-
-
-def test_wrong_options_are_refused(blocks) -> None:
-    with pytest.raises(InputError, match="candidates = 0"):
-        MixGCF(blocks, candidates=0)
-    with pytest.raises(InputError, match="backbone"):
-        MixGCF(blocks, backbone="mf")

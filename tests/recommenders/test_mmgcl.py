@@ -125,12 +125,3 @@ def test_odds_choose_what_is_masked() -> None:
     for odds in ("0+0", "-1+2"):
         with pytest.raises(InputError, match="must not be negative, nor all of them 0"):
             build(odds=odds)
-
-
-def test_wrong_options_are_refused_and_the_paper_s_are_not() -> None:
-    with pytest.raises(InputError, match="MMGCL reads image and text"):
-        MMGCL(ten_nodes())
-    with pytest.raises(InputError, match="contrast"):
-        build(contrast="view")
-    with pytest.raises(InputError, match="edge_dropout = 1"):
-        build(edge_dropout=1)

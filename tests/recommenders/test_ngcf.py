@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmlib.core.errors import InputError
 from mmlib.core.graph import bipartite
 from mmlib.recommenders import NGCF
 from mmlib.recommenders.ngcf import thinned
@@ -160,10 +159,3 @@ def test_no_dropout_outside_training(tiny, dropout_of: str) -> None:
     torch.testing.assert_close(model.propagated(), full)  # what is ranked, in training mode too
     assert not torch.allclose(model.pooled(model.hops()), full)
     torch.testing.assert_close(model.eval().pooled(model.hops()), full)
-
-
-def test_wrong_options_are_refused(tiny) -> None:
-    with pytest.raises(InputError, match="message_dropout = 1"):
-        NGCF(tiny, message_dropout=1.0)
-    with pytest.raises(InputError, match="self_messages"):
-        NGCF(tiny, self_messages="some")

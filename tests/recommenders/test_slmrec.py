@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.recommenders import SLMRec
 from mmlib.training.learner import Batch
 
@@ -184,12 +183,3 @@ def test_features_stay_and_a_start_is_taken() -> None:
     model = SLMRec(ten_nodes(), content_of_ten(), dim=4, start=start)
     torch.testing.assert_close(model.table.detach(), torch.cat([start.users, start.items]))
     assert "own" not in dict(build(tasks="FM").named_modules())
-
-
-def test_wrong_options_are_refused_and_the_paper_s_are_not() -> None:
-    with pytest.raises(InputError, match="SLMRec reads image and text"):
-        SLMRec(ten_nodes())
-    with pytest.raises(InputError, match="task = 'FED'"):
-        build(tasks="FAC+FED")
-    with pytest.raises(InputError, match="dropout = 1"):
-        build(dropout=1)

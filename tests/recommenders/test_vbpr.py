@@ -2,33 +2,15 @@
 
 import math
 
-import numpy as np
 import pytest
 import torch
 
 from mmlib.core.embeddings import Embeddings
-from mmlib.core.errors import InputError
 from mmlib.core.features import Features
 from mmlib.recommenders import VBPR
 from mmlib.training.learner import Batch
 
-from ..conftest import make_dataset
-
 PAIRS = [(0, 0), (0, 1), (0, 2), (1, 1), (1, 3), (2, 0), (2, 4), (3, 5), (3, 2)]
-
-
-@pytest.fixture
-def tiny():
-    return make_dataset(np.array([*PAIRS, (1, 0), (2, 3)]), ["train"] * len(PAIRS) + ["valid", "test"], 4, 6)
-
-
-@pytest.fixture
-def content() -> Features:
-    generator = torch.Generator().manual_seed(0)
-    item = {name: torch.randn(6, width, generator=generator) for name, width in (("text", 3), ("image", 5))}
-    present = {name: torch.ones(6, dtype=torch.bool) for name in item}
-    present["image"][4] = False
-    return Features(item, present)
 
 
 def build(data, content, **options) -> VBPR:
@@ -145,10 +127,3 @@ def test_the_id_factors_may_start_from_vectors(tiny, content) -> None:
     torch.testing.assert_close(vectors.users[:, :2], start.users)
     torch.testing.assert_close(vectors.items[:, :2], start.items)
     assert vectors.dim == 2 + 3 + 1
-
-
-def test_wrong_options_are_refused(tiny, content) -> None:
-    with pytest.raises(InputError, match="VBPR reads image and text"):
-        VBPR(tiny)
-    with pytest.raises(InputError, match="l2_on"):
-        VBPR(tiny, content, l2_on="all")
