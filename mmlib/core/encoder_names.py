@@ -1,6 +1,7 @@
 """What the name of an encoder says before anything is loaded."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from .files import digest
 
 Named = str | Mapping[str, str]  # one encoder, or {"image": ..., "text": ...}
 SIDES = ("image", "text")
+SMALL = ("small", "small-vlmo", "small-beit3")  # with random weights, to be trained on the catalogue
+BESIDE = {"vlmo": "vocab.txt", "beit3": "beit3.spm"}  # the tokenizer's file beside a checkpoint
 ONE_KIND = {"timm:": "image", "st:": "text"}  # what encoders of these names give; a few of "st:" give both
 
 
@@ -26,10 +29,10 @@ def check_named(encoder: Named) -> None:
             f"encoder = {dict(encoder)!r}: give one name, or two as {{image: 'timm:resnet18', text: 'st:FOLDER'}}."
             + closest(wrong, SIDES)
         )
-    if any(one == "small" or one.startswith("features:") for one in encoder.values()):
+    if any(one in SMALL or one.startswith("features:") for one in encoder.values()):
         raise InputError(
-            f"encoder = {dict(encoder)!r}: 'small' is trained on images and text together, and 'features:FOLDER' holds "
-            "vectors of both; give either alone."
+            f"encoder = {dict(encoder)!r}: a small one is trained on images and text together, and 'features:FOLDER' "
+            "holds vectors of both; give either alone."
         )
     for side, one in encoder.items():
         if (kind := only(one)) and kind != side:
@@ -58,6 +61,9 @@ def named_content(encoder: Named) -> str:
 def _files(name: str) -> list[Path]:
     start, _, rest = name.partition(":")
     path = Path(os.path.expanduser(rest.partition("@")[2] if start == "timm" else rest))
+    if start in BESIDE:
+        path = Path(re.sub(r"@\d+$", "", str(path)))  # @384: the size of images
+        return [file for file in (path, path.parent / BESIDE[start]) if file.is_file()]
     if start not in ("timm", "st", "local-dir", "features") or not path.name:
         return []
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())

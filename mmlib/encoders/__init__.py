@@ -4,7 +4,17 @@ from .clip import Clip
 from .contract import Encoder
 from .extraction import extract
 from .loading import load
+from .multiway_encoder import MultiwayEncoder
 from .published import Published, load_published
 from .tuning import ContrastiveTuning
 
-__all__ = ["Clip", "ContrastiveTuning", "Encoder", "Published", "extract", "load", "load_published"]
+__all__ = [
+    "Clip",
+    "ContrastiveTuning",
+    "Encoder",
+    "MultiwayEncoder",
+    "Published",
+    "extract",
+    "load",
+    "load_published",
+]

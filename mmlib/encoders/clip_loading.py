@@ -20,10 +20,7 @@ PICKLED = "open_clip_pytorch_model.bin"  # the name of weights in older reposito
 
 def small(dim: int, seed: int) -> Clip:
     """A residual network on 64 x 64 images and a text transformer; 8 million weights, 6.3 of them token vectors."""
-    if not (isinstance(dim, int) and 8 <= dim <= 1024):
-        raise InputError(f"dim = {dim!r} is not a width for the small encoder; give 8 to 1024, such as 64 or 128.")
-    if not -(2**63) <= seed < 2**63:
-        raise InputError(f"seed = {seed} is too large; give a whole number below 2 ** 63, such as 0.")
+    check_small(dim, seed)
     open_clip = _open_clip()
     config = {"embed_dim": dim, "vision_cfg": dict(SMALL_VISION), "text_cfg": dict(SMALL_TEXT)}
     size = SMALL_VISION["image_size"]
@@ -34,6 +31,14 @@ def small(dim: int, seed: int) -> Clip:
         model = open_clip.CLIP(**config)
     tokenizer = open_clip.SimpleTokenizer(context_length=SMALL_TEXT["context_length"])
     return Clip(model, tokenizer, config, preprocessing, name="small", origin=f"random weights, seed {seed}")
+
+
+def check_small(dim: int, seed: int) -> None:
+    """Raises InputError for a width or a seed that a small encoder cannot have."""
+    if not (isinstance(dim, int) and 8 <= dim <= 1024):
+        raise InputError(f"dim = {dim!r} is not a width for the small encoder; give 8 to 1024, such as 64 or 128.")
+    if not -(2**63) <= seed < 2**63:
+        raise InputError(f"seed = {seed} is too large; give a whole number below 2 ** 63, such as 0.")
 
 
 def tagged(encoder: str, precision: str) -> Clip:

@@ -4,7 +4,7 @@ import torch
 
 from ..core.encoder_names import SIDES, Named, check_named
 from ..core.errors import InputError, one_of
-from . import clip_loading
+from . import clip_loading, multiway_encoder
 from .contract import DTYPES, Encoder
 from .hub import first_line
 from .pair import Pair
@@ -29,15 +29,17 @@ def load(
               ``"hf-hub:OWNER/NAME"``; ``"local-dir:FOLDER"``, weights beside an ``open_clip_config.json``;
             - ``"timm:NAME"``, an image network of timm, or ``"timm:NAME@FILE"`` with weights of one's own;
             - ``"st:OWNER/NAME"`` or ``"st:FOLDER"``, a model of sentence-transformers: text, some also images;
+            - ``"vlmo:FILE"`` or ``"beit3:FILE"``, a checkpoint of their authors, see ``multiway_encoder.from_file``;
             - ``{"image": ..., "text": ...}``, one of these for each;
-            - ``"small"``, a small CLIP with random weights, to be trained on the catalogue. Only this is ever random.
+            - ``"small"``, ``"small-vlmo"`` or ``"small-beit3"``, a small CLIP, VLMo or BEiT-3 with random weights, to
+              be trained on the catalogue. Only these are ever random.
 
             What is fetched is kept in the cache of its hub.
         device: where the model is put.
-        precision: of the weights of CLIP and text models, ``"fp32"``, ``"bf16"`` or ``"fp16"``. ``extract`` mixes
-            precisions on its own.
-        dim: length of the vectors of ``"small"``; others have their own.
-        seed: of the weights of ``"small"``.
+        precision: of the weights of CLIP, VLMo, BEiT-3 and text models, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+            ``extract`` mixes precisions on its own.
+        dim: length of the vectors of small ones; others have their own.
+        seed: of the weights of small ones.
 
     Raises:
         InputError: for an unknown name, tag (with the closest) or device, a missing, damaged or foreign checkpoint,
@@ -57,6 +59,10 @@ def load(
 def _load(encoder: str, precision: str, dim: int, seed: int) -> Encoder:
     if encoder == "small":
         return clip_loading.small(dim, seed)
+    if encoder in multiway_encoder.SMALL:
+        return multiway_encoder.small(encoder, dim, seed)
+    if encoder.startswith(("vlmo:", "beit3:")):
+        return multiway_encoder.from_file(encoder, precision=precision)
     if encoder.startswith("timm:"):
         return load_timm(encoder)
     if encoder.startswith("st:"):

@@ -172,8 +172,9 @@ class MultiwayTransformer(nn.Module):
 
     Bao et al., "VLMo: Unified vision-language pre-training with mixture-of-modality-experts", NeurIPS 2022; Wang et
     al., "Image as a foreign language: BEiT pretraining for vision and vision-language tasks", CVPR 2023.
-    Weights start as in the papers: normal with standard deviation .02, with ``sub_norm`` Xavier with Magneto's gain;
-    the mask token and the relative biases start from zero.
+    Weights start as in the papers: normal with standard deviation .02 at width 768, elsewhere in proportion to
+    1 / sqrt(width), which keeps a layer's output as large; with ``sub_norm`` Xavier with Magneto's gain. The mask token
+    and the relative biases start from zero.
     """
 
     image_index: Tensor
@@ -307,11 +308,11 @@ class MultiwayTransformer(nn.Module):
 
     @torch.no_grad()
     def _initialise(self) -> None:
-        gain = math.sqrt(math.log(2 * self.config.layers))
+        gain, std = math.sqrt(math.log(2 * self.config.layers)), 0.02 * math.sqrt(768 / self.config.width)
         for name, value in self.named_parameters():
             if not self.config.sub_norm or value.dim() != 2 or "blocks" not in name:
                 if value.dim() > 1 and name not in ("mask_token", "table"):
-                    nn.init.trunc_normal_(value, std=0.02)
+                    nn.init.trunc_normal_(value, std=std)
             elif "qkv" in name:
                 for part, factor in zip(value.chunk(3), (1.0, 1.0, gain)):
                     nn.init.xavier_normal_(part, gain=factor)

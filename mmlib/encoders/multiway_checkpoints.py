@@ -112,12 +112,12 @@ def resized_table(table: Tensor, old: int, new: int) -> Tensor:
     those of the old one placed at 1, 1 + q, 1 + q + q^2, ..., with q such that both end at the same point.
 
     Args:
-        table: [(2 old - 1)^2 + n, columns]; the last n rows, distances that are not among patches, stay.
+        table: [(2 old - 1)^2 + n, columns], old at least 3; the last n rows, not among patches, stay.
 
     Returns:
         [(2 new - 1)^2 + n, columns].
     """
-    q = brentq(lambda q: np.sum(q ** np.arange(old - 1)) - (new - 1), 0, 4)
+    q = brentq(lambda q: np.sum(q ** np.arange(old - 1)) - (new - 1), 0, new)
     far = np.cumsum(q ** np.arange(old - 1))
     known, wanted = np.concatenate([-far[::-1], [0], far]), np.arange(1 - new, new)
     cells = table[: (2 * old - 1) ** 2].double().numpy().reshape(2 * old - 1, 2 * old - 1, -1)
@@ -258,8 +258,8 @@ def _ours(model: MultiwayTransformer, raw: State, names: Names, path: Path) -> S
 
 def _resized(config: MultiwayConfig, state: State, size: int) -> MultiwayConfig:
     """Positions for images of ``size`` pixels, put in the place of the file's."""
-    if size < 2 * config.patch or size % config.patch:
-        raise InputError(f"size = {size} is not a multiple of the patches' {config.patch} pixels, two at least.")
+    if size < 3 * config.patch or size % config.patch:
+        raise InputError(f"size = {size} is not a multiple of the patches' {config.patch} pixels, three at least.")
     side = size // config.patch
     if config.relative:
         state["table"] = resized_table(state["table"], config.side, side)

@@ -1,4 +1,4 @@
-"""Contrastive tuning of CLIP on a catalogue's own image-text pairs."""
+"""Contrastive tuning of an encoder on a catalogue's own image-text pairs."""
 
 import math
 import os
@@ -20,7 +20,7 @@ from ..core.images import Unreadable
 from ..core.progress import progress
 from ..evaluation.retrieval import own_ranks
 from ..kernels.contrast import info_nce
-from .clip import Clip
+from .contract import Encoder
 from .extraction import item_texts
 from .images import ahead, read
 from .windows import Windows
@@ -33,7 +33,7 @@ class Pairs(NamedTuple):
     """A batch of images with their texts.
 
     Args:
-        pixels: [b, 3, h, w] uint8, as ``Clip.pixels`` gives them.
+        pixels: [b, 3, h, w] uint8, as ``Encoder.pixels`` gives them.
         tokens: [b, context] int64, one window of each text.
         crops: [b, 3] float32 in [0, 1): how much to crop, and where (down, across).
     """
@@ -52,10 +52,10 @@ class ContrastiveTuning(nn.Module):
     stay. A tenth of the items is held out to validate. Give it to ``fit``; afterwards ``clip`` is the tuned encoder.
 
     Args:
-        clip: the encoder, tuned in place.
+        clip: the encoder, a ``Clip`` or a ``MultiwayEncoder``, tuned in place.
         data: its items with both an image and a text; unreadable images are left out.
-        freeze: ``"none"``; ``"image"``, the image tower stays as it is (LiT: Zhai et al., CVPR 2022); ``"towers"``:
-            only the last projections of both are trained.
+        freeze: ``"none"``; and for CLIP ``"image"``, the image tower stays as it is (LiT: Zhai et al., CVPR 2022), or
+            ``"towers"``, only the last projections of both are trained.
         held_out: share of the items used to validate, drawn with ``seed``.
         crop: a training image keeps at least 1 - ``crop`` of its height and width; 0 keeps it whole.
         memory: GiB of decoded images to hold; a larger catalogue is decoded anew in each epoch, ahead of the model.
@@ -67,7 +67,7 @@ class ContrastiveTuning(nn.Module):
 
     def __init__(
         self,
-        clip: Clip,
+        clip: Encoder,
         data: Dataset,
         *,
         freeze: str = "none",
@@ -161,6 +161,8 @@ class ContrastiveTuning(nn.Module):
         heads = {name for name in named if HEADS.match(name)}
         if self.freeze == "towers" and {name.startswith("visual.") for name in heads} != {True, False}:
             raise InputError(f"{self.clip.name} has no last projection on both towers; use freeze='none' or 'image'.")
+        if self.freeze == "image" and not hasattr(self.clip.model, "visual"):
+            raise InputError(f"{self.clip.name} has no image tower of its own; use freeze='none'.")
         for name, value in named.items():
             frozen = {"none": False, "image": name.startswith("visual."), "towers": name not in heads}[self.freeze]
             value.requires_grad_(not frozen or name == "logit_scale")

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 from ..core.dataset import Dataset
-from ..core.encoder_names import Named, shares_space
+from ..core.encoder_names import SMALL, Named, shares_space
 from ..core.errors import InputError
 from ..core.features import Features
-from ..encoders import Clip, ContrastiveTuning, Encoder, Published, load_published
+from ..encoders import Clip, ContrastiveTuning, Encoder, MultiwayEncoder, Published, load_published
 from ..encoders import extract as extract_features
 from ..encoders import load as load_encoder
 from ..training import Fit
@@ -18,10 +18,10 @@ from .fit import arithmetic, fit
 def encoder(
     data: Dataset, name: Named = "small", *, epochs: int = 20, lr: float = 1e-3, batch_size: int = 32, seed: int = 0
 ) -> tuple[Encoder | Published, Fit | None]:
-    """An encoder; a CLIP is fine-tuned on the catalogue's own image-text pairs unless ``epochs`` is 0.
+    """An encoder; a CLIP, VLMo or BEiT-3 is fine-tuned on the catalogue's own image-text pairs unless ``epochs`` is 0.
 
     Args:
-        name: see ``encoders.load``; ``"small"`` starts from random weights, so it needs epochs. Or
+        name: see ``encoders.load``; small ones start from random weights, so they need epochs. Or
             ``"features:FOLDER"``, vectors that were extracted elsewhere (``encoders.published``).
 
     Returns:
@@ -31,12 +31,12 @@ def encoder(
     Raises:
         InputError: for an unknown encoder, and for a catalogue with too few pairs to train on.
     """
-    if name == "small" and epochs < 1:
-        raise InputError('encoder = "small" starts from random weights: give encoder_epochs of at least 1.')
+    if name in SMALL and epochs < 1:
+        raise InputError(f'encoder = "{name}" starts from random weights: give encoder_epochs of at least 1.')
     if isinstance(name, str) and name.startswith("features:"):
         return load_published(name), None
     loaded = load_encoder(name, seed=seed)
-    if epochs < 1 or not shares_space(name) or not isinstance(loaded, Clip):
+    if epochs < 1 or not shares_space(name) or not isinstance(loaded, Clip | MultiwayEncoder):
         return loaded, None
     tuning = ContrastiveTuning(loaded, data, seed=seed)
     done = fit(tuning, epochs=epochs, lr=lr, batch_size=batch_size, metric="mrr", patience=None, seed=seed)

@@ -200,14 +200,14 @@ def check_together(values: Mapping[str, Any], models: Sequence[Path] = ()) -> No
     if "dataset" in values:
         from .. import splits
         from ..catalogues import clean
-        from ..core.encoder_names import check_named
+        from ..core.encoder_names import SMALL, check_named
 
         splits.check(values["split"])
         for step in values["clean"]:
             clean.parse(step)
         check_named(values["encoder"])
-        if values["encoder"] == "small" and values["encoder_epochs"] < 1:
-            raise InputError('encoder = "small" starts from random weights: give encoder_epochs of at least 1.')
+        if values["encoder"] in SMALL and values["encoder_epochs"] < 1:
+            raise InputError(f'encoder = "{values["encoder"]}" starts from random weights: give encoder_epochs >= 1.')
     if "modalities" in values:
         asked, aligned = values["modalities"], values.get("start") != "mmcpr without cima" and values["cima_weight"] > 0
         if set(asked) - set("RTVG") or len(set(asked)) < len(asked):
