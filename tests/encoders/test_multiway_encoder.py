@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
+from mmlib.core.encoder_names import named_content
 from mmlib.core.errors import InputError
 from mmlib.encoders import ContrastiveTuning, extract, load
 from mmlib.encoders.multiway_checkpoints import load_beit3, load_vlmo
@@ -228,3 +229,18 @@ def own_pairs_stand_out(encoder, data, items):
     own = close.diagonal().mean()
     other = close[[[a[0] != b[0] and a[1] != b[1] for b in kinds] for a in kinds]].mean()
     return own > other + 0.3
+
+
+def test_a_name_leads_to_the_checkpoint_and_its_tokenizer(files, pieces, tmp_path):
+    named = set()
+    for folder in (files, tmp_path):
+        for name in ("vlmo:{}/vlmo.pt", "vlmo:{}/vlmo.pt@40", "beit3:{}/beit3.pth"):
+            named.add(named_content(name.format(folder)))
+    assert len(named) == 3  # VLMo's files, BEiT-3's, and none
+    for file in ("vlmo.pt", "vocab.txt"):
+        (tmp_path / file).write_bytes((files / file).read_bytes())
+    assert named_content(f"vlmo:{tmp_path}/vlmo.pt") in named
+    (tmp_path / "vocab.txt").write_text("other")
+    assert named_content(f"vlmo:{tmp_path}/vlmo.pt") not in named
+    with pytest.raises(InputError, match="a small one is trained on images and text together"):
+        load({"image": "small-vlmo", "text": "st:x"})
