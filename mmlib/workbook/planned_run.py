@@ -207,7 +207,8 @@ def check_together(values: Mapping[str, Any], models: Sequence[Path] = ()) -> No
             clean.parse(step)
         check_named(values["encoder"])
         if values["encoder"] in SMALL and values["encoder_epochs"] < 1:
-            raise InputError(f'encoder = "{values["encoder"]}" starts from random weights: give encoder_epochs >= 1.')
+            small = values["encoder"]
+            raise InputError(f'encoder = "{small}" starts from random weights: give encoder_epochs of at least 1.')
     if "modalities" in values:
         asked, aligned = values["modalities"], values.get("start") != "mmcpr without cima" and values["cima_weight"] > 0
         if set(asked) - set("RTVG") or len(set(asked)) < len(asked):
