@@ -139,9 +139,8 @@ class Comparisons(Sequence[Comparison]):
     def leaders(self) -> list[str]:
         """The method with the highest mean, and all that are not significantly worse than it, the best first."""
         means = {name: mean for one in self.rows for name, mean in ((one.a, one.mean_a), (one.b, one.mean_b))}
-        order = sorted(means, key=lambda name: -means[name])
-        worse = {name for name in order[1:] if self.pairs()[order[0], name].better == order[0]}
-        return [name for name in order if name not in worse]
+        order, pairs = sorted(means, key=lambda name: -means[name]), self.pairs()
+        return [name for name in order if name == order[0] or pairs[order[0], name].better != order[0]]
 
     def tally(self) -> tuple[int, int, int]:
         """How many rows say that ``a`` is better, that ``b`` is, and neither."""

@@ -121,7 +121,8 @@ def beside(
             raise InputError(
                 f"Nothing is published for {metric} on {dataset} under {tag!r}; protocols that have it: {known}."
             )
-        parts.append(_as_rows(found))
+        rows = found.assign(source=found["paper"] + ", table " + found["table"], low=float("nan"), high=float("nan"))
+        parts.append(rows.drop_duplicates(["paper", "method", "variant", "value"]))  # some tables print it again
     rows = pd.concat([part.sort_values("value", ascending=False, kind="stable") for part in parts], ignore_index=True)
     return rows[["source", "dataset", "method", "variant", "value", "low", "high", "protocol"]]
 
@@ -145,9 +146,3 @@ def _measured(table: pd.DataFrame, protocol: str) -> pd.DataFrame:
     bounds = {name: table[name] if name in table else float("nan") for name in ("low", "high")}
     facts = {"source": MEASURED, "dataset": "", "method": table["method"], "variant": "", "value": table["mean"]}
     return pd.DataFrame(facts | bounds | {"protocol": protocol})
-
-
-def _as_rows(found: pd.DataFrame) -> pd.DataFrame:
-    """Published rows in the measured ones' columns; a figure that several tables of a paper print stays once."""
-    rows = found.assign(source=found["paper"] + ", table " + found["table"], low=float("nan"), high=float("nan"))
-    return rows.drop_duplicates(["paper", "method", "variant", "value"])

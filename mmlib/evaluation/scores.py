@@ -59,11 +59,8 @@ class Scores:
     def mean(self, metric: str, slice: str = "all") -> float:
         """The mean of ``metric`` over the users of a slice, or what its lists have together (NaN where it is empty)."""
         one_of("metric", metric, [*metric_columns(self.per_user), *self.lists["metric"].unique()])
-        one_of(
-            "slice",
-            slice,
-            dict.fromkeys([*self.about.get("slices", ()), *self.per_user["slice"], *self.lists["slice"]]),
-        )
+        known = [*self.about.get("slices", ()), *self.slices, *self.lists["slice"]]
+        one_of("slice", slice, dict.fromkeys(known))
         if metric in self.per_user:
             return float(self.of_slice(slice)[metric].mean())
         return float(self.lists.loc[(self.lists["slice"] == slice) & (self.lists["metric"] == metric), "value"].mean())
