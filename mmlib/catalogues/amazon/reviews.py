@@ -20,7 +20,6 @@ from .forms import Form, review
 NAMES = ("user", "item", "rating", "time", "summary", "text")
 SCHEMA = pa.schema([(name, {"rating": pa.float64(), "time": pa.int64()}.get(name, pa.string())) for name in NAMES])
 TEXTS = pa.schema([("summary", pa.string()), ("text", pa.string())])
-PACKED = pa.ipc.IpcWriteOptions(compression="lz4")
 AHEAD = 3  # blocks that are parsed while the next one is unpacked
 
 
@@ -58,7 +57,8 @@ def collect(path: Path, form: Form, reading: Reading, texts: Path) -> Reviews:
     """
     columns: dict[str, list[pa.Array]] = {name: [] for name in NAMES[:4]}
     try:
-        with pa.OSFile(str(texts), "wb") as sink, pa.ipc.new_file(sink, TEXTS, options=PACKED) as writer:
+        packed = pa.ipc.IpcWriteOptions(compression="lz4")
+        with pa.OSFile(str(texts), "wb") as sink, pa.ipc.new_file(sink, TEXTS, options=packed) as writer:
             for table in tables(path, form, reading):
                 writer.write_table(table.select(TEXTS.names))
                 for name, chunks in columns.items():
