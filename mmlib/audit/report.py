@@ -160,8 +160,7 @@ class Audit:
 
     def _repr_html_(self) -> str:
         rows = [(one.severity, f"{one.count:,}", one.what, one.remedy) for one in self.findings]
-        with pd.option_context("display.max_colwidth", None):
-            table = pd.DataFrame(rows, columns=["severity", "count", "what", "what to do"]).to_html(index=False)
+        table = pd.DataFrame(rows, columns=["severity", "count", "what", "what to do"]).to_html(index=False)
         clean = f"<p>Checked and clean: {escape(', '.join(self.clean))}.</p>" if self.clean else ""
         return f"<h4>Audit of {escape(self.dataset)}</h4><p>{escape(self.summary())}.</p>{table if rows else ''}{clean}"
 

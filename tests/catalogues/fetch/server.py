@@ -16,6 +16,7 @@ class Server:
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, str]] = []
         self.agents: set[str] = set()
+        self.conditions: set[str] = set()  # of If-Range
         self.at_once = self.most_at_once = 0
         self.over = threading.Event()  # ends what stalls
         self.lock = threading.Lock()
@@ -27,6 +28,7 @@ class Server:
             def do_GET(self) -> None:
                 with server.lock:
                     server.asked.append((self.path, self.headers.get("Range", "")))
+                    server.conditions.add(self.headers.get("If-Range", ""))
                     server.agents.add(self.headers.get("User-Agent", ""))
                     server.at_once += 1
                     server.most_at_once = max(server.most_at_once, server.at_once)

@@ -50,6 +50,7 @@ def test_a_body_that_ends_early_is_continued_where_it_stopped(server: Server, tm
     download(f"{server.url}/a.bin", tmp_path / "a.bin", patience=replace(QUICK, read=0.3))
     assert (tmp_path / "a.bin").read_bytes() == DATA
     assert [asked for _, asked in server.asked] == ["", "bytes=70000-", "bytes=120000-"]
+    assert server.conditions == {"", '"one"'}
 
 
 def test_a_later_process_continues_too(server: Server, tmp_path: Path) -> None:

@@ -78,6 +78,19 @@ def test_a_busy_host_is_left_alone_while_others_go_on() -> None:
     assert max(other) < busy[1]
 
 
+def test_a_host_that_says_it_is_busy_is_not_asked_by_those_who_waited_for_a_worker() -> None:
+    asked: list[float] = []
+
+    def ask(url: str) -> str:
+        asked.append(time.monotonic())
+        if len(asked) == 1:
+            raise Trouble("busy", "HTTP 429", passing=True, wait=0.2)
+        return "here"
+
+    outcomes([f"http://busy/{n}" for n in range(3)], ask, workers=1, per_host=3)
+    assert asked[1] - asked[0] >= 0.2
+
+
 def test_a_host_that_is_down_is_given_up() -> None:
     asked: Counter[str] = Counter()
 
