@@ -145,9 +145,8 @@ class Graph:
     @cached_property
     def key(self) -> str:
         """A short hash of all edges, weights and sizes."""
-        return digest(
-            self.row.cpu().numpy(), self.col.cpu().numpy(), self.weight.cpu().numpy(), self.n_rows, self.n_cols
-        )
+        parts = (part.cpu().numpy() for part in (self.row, self.col, self.weight))
+        return digest(*parts, self.n_rows, self.n_cols)
 
     def summary(self) -> dict[str, Any]:
         """Size and degrees, in reading order."""

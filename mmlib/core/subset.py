@@ -36,12 +36,6 @@ def subset(
 
 def told(before: Dataset, after: Dataset, what: str) -> Dataset:
     """``after`` with a note: what was done, and how many interactions, users and items there were and are."""
-    counts = [
-        f"{name} {n:,} -> {m:,}"
-        for name, n, m in (
-            ("interactions", len(before.interactions), len(after.interactions)),
-            ("users", before.n_users, after.n_users),
-            ("items", before.n_items, after.n_items),
-        )
-    ]
+    sizes = [(len(one.interactions), one.n_users, one.n_items) for one in (before, after)]
+    counts = [f"{name} {n:,} -> {m:,}" for name, n, m in zip(("interactions", "users", "items"), *sizes)]
     return replace(after, notes=(*after.notes, f"{what}: {', '.join(counts)}."))

@@ -1,6 +1,7 @@
 """The declaration of one parameter, and whether a value fits it."""
 
 import ast
+import contextlib
 import io
 import json
 import re
@@ -103,13 +104,11 @@ class Parameter:
             return self.fit(text)
         if "None" in self.type and text.lower() == "none":
             return None
-        try:
+        value = None
+        with contextlib.suppress(ValueError, RecursionError):
             value = json.loads(text, parse_constant=lambda _: "")
-            plain = isinstance(value, dict | list)  # numbers by YAML's rules, which refuse 012 and endless digits
-        except (ValueError, RecursionError):
-            plain = False
-        try:
-            return self.fit(value if plain else read_value(text))
+        try:  # numbers by YAML's rules, which refuse 012 and endless digits
+            return self.fit(value if isinstance(value, dict | list) else read_value(text))
         except InputError as error:
             fits = str(error).startswith(self.name)
             raise error if fits else InputError(f"{self.name} must be {self._may_be}: {error}") from None

@@ -1,5 +1,6 @@
 """``mm.fit``: what makes two trainings the same."""
 
+import json
 import os
 import re
 import subprocess
@@ -159,18 +160,21 @@ def test_a_class_of_a_cell_or_script_is_trained_and_cached_by_its_code(how, bloc
 
 
 EDITED = """
-import importlib, sys, torch
+import json, sys, torch
 from pathlib import Path
 import mmlib as mm
 
-shop, text = mm.Dataset.load("shop"), Path("mine.py").read_text()
-import mine
-if sys.argv[1:]:
-    Path("mine.py").write_text(text.replace(*sys.argv[1:]))  # edited while the session goes on
-torch.manual_seed(0)
-done = mm.fit(mine.Mine(shop, dim=4), epochs=2, batch_size=64)
-print("sum", float(done.embeddings.items.sum()), float(done.embeddings.items.abs().sum()))
+shop, file = mm.Dataset.load("shop"), Path("mine.py")
+for before, after in json.loads(sys.argv[1]):
+    sys.modules.pop("mine", None)
+    file.write_text(file.read_text().replace(*before))
+    import mine
+    file.write_text(file.read_text().replace(*after))  # edited while the session goes on
+    torch.manual_seed(0)
+    done = mm.fit(mine.Mine(shop, dim=4), epochs=2, batch_size=64)
+    print("sum", float(done.embeddings.items.sum()), float(done.embeddings.items.abs().sum()))
 """
+ONE, NINE = "1.0 *", "9.0 *"
 
 
 def test_the_code_that_was_imported_counts_not_what_lies_on_the_disk(blocks, tmp_path) -> None:
@@ -185,17 +189,22 @@ def test_the_code_that_was_imported_counts_not_what_lies_on_the_disk(blocks, tmp
     (tmp_path / "mine.py").write_text(code)
     (tmp_path / "session.py").write_text(EDITED)
 
-    def session(*edit: str) -> tuple[str, bool]:
+    def session(*edits: tuple[tuple[str, str], tuple[str, str]]) -> list[tuple[str, bool]]:
+        """What is learnt after each import, the code being edited before and after it."""
         env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "session.py", *edit]
+        command = [sys.executable, "session.py", json.dumps(edits)]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=env, check=True).stdout
-        return re.search(r"sum \S+ \S+", done)[0], "from cache" in done
+        found = re.findall(r"fit-mine: (from cache|built)|(sum \S+ \S+)", done)
+        return [(sums, how == "from cache") for (how, _), (_, sums) in zip(found[::2], found[1::2])]
 
-    old, cached = session("1.0 *", "9.0 *")
+    ((old, cached),) = session(((ONE, ONE), (ONE, NINE)))
     assert not cached
-    new, cached = session("9.0 *", "1.0 *")  # imports the edited code; taken back on the disk meanwhile
+    (new, cached), again, edited = session(
+        ((NINE, NINE), (NINE, ONE)),  # imports the edited code; taken back on the disk meanwhile
+        ((ONE, ONE), (ONE, ONE)),
+        ((ONE, NINE), (NINE, NINE)),
+    )
     assert not cached
     assert new != old
-    assert session() == (old, True)
-    (tmp_path / "mine.py").write_text(code.replace("1.0 *", "9.0 *"))
-    assert session() == (new, True)
+    assert again == (old, True)
+    assert edited == (new, True)
