@@ -82,7 +82,7 @@ def _single(features: Features, hidden: Mapping[str, Tensor], scale: str) -> Ite
     """Fused vectors, those of items with a masked modality replaced by the vectors of what they have left."""
     x, present = features.item["fused"].float(), features.present["fused"].clone()
     names = [name for name in features.item if name != "fused"]
-    if len(names) != 2 or any(features.item[name].shape[1] != x.shape[1] for name in names):
+    if len(names) != 2 or not features.shares_space or features.item[names[0]].shape[1] != x.shape[1]:
         widths = ", ".join(f"{name} {values.shape[1]}" for name, values in features.item.items())
         raise InputError(
             "A fused vector without one of its modalities is the encoder's vector of the other alone, in the same "

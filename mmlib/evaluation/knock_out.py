@@ -152,6 +152,15 @@ def knock_out_pairs(
     return compare_pairs(pairs, metric, [slice], level=level)
 
 
+def of_one_recommender(found: Comparisons, methods: Mapping[str, Method]) -> Comparisons:
+    """Those of ``knock_out_pairs`` that compare a recommender with itself, the whole model being ``a``."""
+    return found.only(one for one in found if _named(methods[one.a]) == _named(methods[one.b]))
+
+
+def _named(one: Method) -> tuple[str, str]:
+    return str(one.values.get("recommender")), str(one.values.get("model_options"))
+
+
 def _names(modalities: str | Sequence[str]) -> list[str]:
     return [name.strip() for name in modalities.split("+")] if isinstance(modalities, str) else list(modalities)
 

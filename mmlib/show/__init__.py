@@ -7,6 +7,14 @@ from .figures import attention, curves, degrees, long_tail, vectors
 from .maps import alignment, alignment_pair
 from .means import costs, scores, table
 from .pictures import gallery, neighbourhood, recommendations, thumbnail
+from .probes import (
+    knock_out_table,
+    probe_prediction,
+    probe_ranking,
+    probes_answer,
+    published_knock_out,
+    vector_geometry,
+)
 from .retrieval import text_and_image, text_and_image_answer
 from .tables import (
     Html,

@@ -23,11 +23,12 @@ PAGES = (
     "03_pretrain",
     "04_recommend",
     "05_alignment",
+    "06_probes",
     "07_compare",
 )
 STARTS = ("auto", "random", "content", "mmcpr", "mmcpr without cima", "mmcpr without bce")
 PART, SWEEP = "part", "sweep"  # by which a page is told which part judges, and which finished sweep it reads
-_DATA, _LEARN, _RANK = "00 01 02 03 04 05", "00 03 04 05", "00 04"
+_DATA, _LEARN, _RANK, _MMCPR = "00 01 02 03 04 05 06", "00 03 04 05 06", "00 04 06", "00 03 04 05"
 _SEED = {"ge": 0, "le": 2**32 - 1}
 
 
@@ -63,13 +64,13 @@ _TABLE = (
     _p("nearest", "int", 10, "01 02", "neighbours a node in the content graphs", ge=1),
     _p("item", "int | None", None, "01 02", "the item to look at closely; none: that with most interactions", ge=0),
     # pre-training
-    _p("modalities", "str", "RTVG", _LEARN, "of MMCPR: any of R reviews, T text, V image, G graph", min_length=1),
-    _p("cima_weight", "float", 0.2, _LEARN, 'lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"', ge=0, le=1),
-    _p("contrast", "str", "softmax", _LEARN,
+    _p("modalities", "str", "RTVG", _MMCPR, "of MMCPR: any of R reviews, T text, V image, G graph", min_length=1),
+    _p("cima_weight", "float", 0.2, _MMCPR, 'lambda of eq. 16: 0 is "without CIMA", 1 is "without BCE"', ge=0, le=1),
+    _p("contrast", "str", "softmax", _MMCPR,
        'eq. 11 as the paper describes it; "sigmoid": with a learnt bias; "printed": it pushes apart',
        choices=("softmax", "sigmoid", "printed")),
-    _p("pretrain_epochs", "int", 30, _LEARN, "passes of MMCPR over the training interactions", ge=1),
-    _p("pretrain_lr", "float", 0.01, _LEARN, "learning rate of MMCPR; the paper tries 0.0001 to 0.01", gt=0),
+    _p("pretrain_epochs", "int", 30, _MMCPR, "passes of MMCPR over the training interactions", ge=1),
+    _p("pretrain_lr", "float", 0.01, _MMCPR, "learning rate of MMCPR; the paper tries 0.0001 to 0.01", gt=0),
     # the recommender
     _p("recommender", "str", "lightgcn", _RANK,
        'one of mmlib.recommenders, such as "freedom"; or your own, "my_models:Mine"'),
@@ -94,7 +95,7 @@ _TABLE = (
     _p("dim", "int", 64, _LEARN, "width of all vectors that score", ge=1, le=65536),
     # judging
     _p("k", "list[int]", [10, 20], _LEARN, "lengths of the recommended lists", min_length=1, each=1),
-    _p("few", "int", 5, "00 03 04", '"few purchases": items bought at most so often in the training part', ge=0),
+    _p("few", "int", 5, "00 03 04 06", '"few purchases": items bought at most so often in the training part', ge=0),
     _p("part", "str", "test", "04",
        'the part that judges; "valid" while options are chosen, and test stays unread', choices=("test", "valid")),
     _p("ranked", "str", "all", "04",
@@ -107,6 +108,14 @@ _TABLE = (
        'when: at "training", or at "test", the model trained on the whole content', choices=("training", "test")),
     _p("mask_valid", "bool", True, _RANK, "at test, leave validation items out of the candidates"),
     _p("seed", "int", 0, _LEARN, "of initial weights, shuffling and negatives", **_SEED),
+    # probes, and content knocked out
+    _p("rivals", "list[dict]", [{"encoder": "small", "encoder_epochs": 1}], "06",
+       "other encoders to rank beside it"),
+    _p("content_recommender", "str", "freedom", "06", "the recommender whose content is knocked out", min_length=1),
+    _p("knock_outs", "list[str]", [], "06", 'how, such as ["zero text"]; empty: permute all, and each alone'),
+    _p("knock_out_seeds", "int", 1, "06", "how many seeds it is trained with, whole and knocked out", ge=1),
+    _p("finished_sweep", "str", "", "06",
+       "folder of a finished sweep over knock_out, read in place of trainings; empty: trained here"),
     # comparing the runs of a sweep
     _p("sweep", "str", "", "07",
        'folder of a finished sweep, such as "outputs/sweeps/starts-bcce35cd"; empty: published figures alone'),

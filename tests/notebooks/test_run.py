@@ -65,6 +65,10 @@ def test_what_the_pages_recorded(result) -> None:
     cosine = found["05_alignment"]["cosine"]
     assert all(-1 <= value <= 1 for side in cosine.values() for value in side.values())
     assert cosine["before"] != cosine["after"]
+    probes = {(row["features"], row["probe"]): row for row in found["06_probes"]["probes"]}
+    assert {name for name, _ in probes} == {"small, epochs 1", "content of other items"}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in probes.values())
+    assert {row["b"] for row in found["06_probes"]["knock_out"]} >= {"lightgcn", "freedom, permute, retrained"}
 
 
 def test_every_users_score_is_kept(result) -> None:

@@ -38,7 +38,8 @@ def test_interactions_alone_end_with_a_report_of_what_there_is(tmp_path: Path, u
     result = run(plan(TINY, given, outputs=tmp_path / "outputs"))
     done, said = read_json(result.folder / "metrics.json"), capsys.readouterr().out
     report = (result.folder / "report.html").read_text()
-    assert set(done["left_out"]) == {"00_quickstart", "01_features", "02_graphs", "03_pretrain", "05_alignment"}
+    content = {"00_quickstart", "01_features", "02_graphs", "03_pretrain", "05_alignment", "06_probes"}
+    assert set(done["left_out"]) == content
     assert list(done["pages"]) == ["04_recommend"]
     assert done["metrics"]["04_recommend"]["bpr from random"]["all"]["recall@10"]["users"] == users
     for text in (
