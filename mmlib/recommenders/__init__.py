@@ -1,5 +1,6 @@
-"""Recommenders, one file each; all are :class:`mmlib.training.Recommender`."""
+"""Recommenders, one file each; all are :class:`mmlib.training.Recommender`. ``papers`` has the settings of papers."""
 
+from . import papers as papers
 from .alignrec import AlignRec
 from .bm3 import BM3
 from .bpr import BPR

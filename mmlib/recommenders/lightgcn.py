@@ -39,8 +39,7 @@ class LightGCN(BPR):
         **shared: Any,
     ) -> None:
         super().__init__(data, features, **shared)
-        self.layers, self.normalisation = layers, normalisation
-        self.graph = bipartite(data, normalisation=normalisation)
+        self.layers, self.graph = layers, bipartite(data, normalisation=normalisation)
 
     pool = "mean"  # of the layers
 

@@ -72,7 +72,7 @@ class SLMRec(ModalityGCN):
         for task in chosen:
             one_of("task", task, TASKS)
         super().__init__(data, features, **shared)
-        self.main, self.temperature, self.tasks, self.chosen = main, temperature, tasks, chosen
+        self.main, self.temperature, self.chosen = main, temperature, chosen
         self.ssl_weight, self.ssl_temperature, self.fac_cosine = ssl_weight, ssl_temperature, fac_cosine
         self.dropout, self.dropout_of, self.sides, self.repeats = dropout, dropout_of, sides, repeats
         if "FAC" in chosen:

@@ -67,7 +67,7 @@ def check(
     made = functools.partial(model, **options)
     name = getattr(made.func, "__name__", str(model))
     takes_features = "features" in inspect.signature(made).parameters
-    make: Make = made if takes_features else functools.partial(_without_features, made)
+    make: Make = made if takes_features else lambda data, features: made(data)
     rules = {one.__name__: functools.partial(one, make) for one in RULES}
     rules["records_its_options"] = functools.partial(records_its_options, make, **made.keywords)
     rules["learns_the_block_world"] = functools.partial(learns_the_block_world, make, range(5))
@@ -85,7 +85,3 @@ def check(
             remedy = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
         rows.append((rule.replace("_", " "), not remedy, time.perf_counter() - start, remedy))
     return Conformance(name, pd.DataFrame(rows, columns=["rule", "passed", "seconds", "remedy"]))
-
-
-def _without_features(made: Callable[..., Recommender], data: Dataset, features: Features | None) -> Recommender:
-    return made(data)
