@@ -51,7 +51,7 @@ def extraction(folder: Path) -> None:
     """A tiny shop, an encoder tuned for an epoch, and its features, in many small shards."""
     shop = mm.load("toy", shop=SHOP)
     clip, _ = mm.encoder(shop, "small", epochs=1)
-    sys.modules[mmlib.encoders.extract.__module__].SHARD = 8  # type: ignore[attr-defined]
+    sys.modules["mmlib.encoders.encoding"].SHARD = 8  # type: ignore[attr-defined]
     print("FOUND", mm.extract(shop, clip, batch_size=4).key, flush=True)
 
 

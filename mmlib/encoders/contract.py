@@ -1,6 +1,7 @@
 """What every encoder answers: extraction, tuning, pages and reports know no more of it than this."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -85,6 +86,11 @@ class Encoder(nn.Module):
         for step in self.steps:
             image = step(image)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+
+    @cached_property
+    def side(self) -> int | None:
+        """How many pixels an image has at most each way, once it is resized; ``None`` where it is not resized."""
+        return max(self.pixels(Image.new("RGB", (8, 8))).shape[1:]) if self.steps else None
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Values 0 to 255 as the model wants them: [..., 3, h, w] float32."""

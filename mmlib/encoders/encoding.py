@@ -130,7 +130,7 @@ class Encoding:
 
     def _pixels(self, path: Any) -> Prepared:
         try:
-            return None if path is None else ([self.encoder.pixels(read(path))], torch.ones(1))
+            return None if path is None else ([self.encoder.pixels(read(path, self.encoder.side))], torch.ones(1))
         except Unreadable as error:
             return str(error)
 

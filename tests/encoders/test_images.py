@@ -3,6 +3,7 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -67,3 +68,14 @@ def test_ahead_raises_at_the_turn_and_stops_with_the_reader():
     next(stream)
     stream.close()
     assert len(begun) < 10
+
+
+def test_a_large_jpeg_is_read_at_a_fraction_that_an_encoder_does_not_see(tmp_path):
+    path, generator = tmp_path / "large.jpg", np.random.default_rng(0)
+    coarse = Image.fromarray(generator.integers(0, 256, (12, 12, 3), dtype=np.uint8))
+    coarse.resize((480, 640), Image.Resampling.BICUBIC).save(path, quality=95)
+    whole, part = read(path), read(path, 64)
+    assert (whole.size, part.size) == ((480, 640), (240, 320))  # at an eighth it would be 60 wide
+    small = [np.asarray(one.resize((64, 64), Image.Resampling.BICUBIC), dtype=float) for one in (whole, part)]
+    assert abs(small[0] - small[1]).mean() < 1
+    assert read(path, 300).size == whole.size
