@@ -51,7 +51,7 @@ def test_params_lists_all(capsys: pytest.CaptureFixture[str]):
     named = {line.split()[0]: line.split() for line in lines}
     assert named["size"] == ["size", "int", "3", "00", "how", "large"]
     assert named["rate"] == ["rate", "float", "0.1", "00", "how", "fast"]
-    assert named["epochs"][:7] == ["epochs", "int", "200", "00", "04", "at", "least"]
+    assert named["epochs"][:8] == ["epochs", "int", "200", "00", "04", "06", "at", "least"]
     assert main(["params", "cima_weight"]) == 0
     assert "range: at least 0, at most 1\nread by: 00_quickstart, 03_pretrain" in capsys.readouterr().out
     assert main(["params", "cima_wieght"]) == 2
