@@ -225,11 +225,11 @@ class Page:
 
         Args:
             features, graphs: what models will read, if it is there yet.
-            context: tokens of a text that the encoder reads.
+            context: tokens of a text that the encoder reads; 0 for one that reads none.
         """
         from .audits import audited
 
-        return audited(data, self.folder, features, graphs, context)
+        return audited(data, self.folder, features, graphs, context or None)
 
     def record(self, *scores: "mm.Scores", **found: Any) -> None:
         """Keep what the page found, see ``record.record``; ``scores`` under their labels."""

@@ -164,3 +164,38 @@ def test_the_same_page_with_other_values(make) -> None:
         page.but(encoder_epoch=3)
     with pytest.raises(InputError, match="starts from random weights"):
         page.but(encoder_epochs=0)
+
+
+SHOP = {"users": 60, "items": 40, "purchases": 480, "size": 32}
+
+
+def test_vectors_of_one_modality_leave_out_what_aligns_two(make, tmp_path: Path, capsys) -> None:
+    import timm
+    import torch
+
+    torch.save(timm.create_model("test_vit.r160_in1k").state_dict(), tmp_path / "vit.pth")
+    page = make(shop=SHOP, encoder=f"timm:test_vit.r160_in1k@{tmp_path / 'vit.pth'}", recommender="lightgcn")
+    data = page.catalogue()
+    features = page.features(data)
+    assert list(features.item) == ["image"]
+    assert page.starts_from(data) == "random"
+    assert page.start(data, features) is None
+    assert any("gives image vectors alone" in note for note in notes(page))
+    with pytest.raises(LeftOut, match=r"is left out: the encoder timm:.* gives image vectors alone"):
+        page.mmcpr(data, features)
+    alone = page.but(modalities="VG", cima_weight=0.0)
+    assert alone.starts_from(data) == "mmcpr"
+    alone.mmcpr(data, features)
+
+
+def test_epochs_of_an_encoder_that_is_not_tuned_are_said(make, tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors"
+    vectors.mkdir()
+    page = make(shop=SHOP, encoder=f"features:{vectors}", encoder_epochs=3, clean=["once"])
+    data = page.catalogue()
+    np.save(vectors / "image_feat.npy", np.ones((50, 4), dtype=np.float32))
+    rows = "\n".join(f"{name}\t{row}" for row, name in enumerate(data.items["id"]))
+    (vectors / "i_id_mapping.csv").write_text(f"id\titemID\n{rows}\n")
+    features = page.features(data)  # more rows than items: some were dropped on purpose
+    assert list(features.item) == ["image"]
+    assert "encoder_epochs = 3 is without effect on features:vectors, which is taken as it is." in notes(page)
