@@ -77,7 +77,7 @@ def test_a_pair_has_the_checkpoints_of_both(names):
         ({"image": "timm:resnet18"}, "give one name, or two"),
         ({"image": "timm:resnet18", "txt": "st:x/y"}, 'Did you mean "text"'),
         ({"image": "timm:resnet18", "text": 3}, "give one name, or two"),
-        ({"image": "small", "text": "st:x/y"}, "'small' is trained on images and text together"),
+        ({"image": "small", "text": "st:x/y"}, "trained on images and text together"),
         ({"image": "timm:resnet18", "text": "timm:resnet18"}, "text: 'timm:resnet18' gives image vectors"),
     ],
 )
