@@ -167,9 +167,8 @@ def _beit3(raw: State) -> MultiwayConfig:
         if all(name in raw for name in parts):
             raw[q.replace("q_proj", "qkv_proj")] = torch.cat([raw.pop(name) for name in parts])
     for expert in "AB":  # fairseq counts positions from 2
-        raw[f"beit3.encoder.embed_positions.{expert}.weight"] = raw[f"beit3.encoder.embed_positions.{expert}.weight"][
-            2:
-        ]
+        positions = f"beit3.encoder.embed_positions.{expert}.weight"
+        raw[positions] = raw[positions][2:]
     width, _, patch, _ = raw["beit3.vision_embed.proj.weight"].shape
     return replace(
         BEIT3_BASE,

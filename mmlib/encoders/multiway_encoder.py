@@ -189,7 +189,7 @@ def from_file(encoder: str, *, precision: str = "fp32", tokenizer: str | Path | 
     if find_spec(family.package) is None:
         raise InputError(
             f"{encoder} reads text with the package {family.package}, which is not installed: "
-            "pip install transformers sentencepiece."
+            "pip install 'mmlib[encoders]'."
         )
     try:
         words = family.words(file)
