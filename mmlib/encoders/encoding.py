@@ -97,7 +97,7 @@ class Encoding:
         todo = [shard for shard, part in zip(shards, parts) if part is None]
         size = IMAGES if kind in ("image", "fused") else TEXTS
         chunks = (sources.take(at, min(at + size, one.stop)) for one in todo for at in range(one.start, one.stop, size))
-        coming = ahead(lambda chunk: self._prepare(kind, chunk), chunks, workers=self.workers, most=self._most(size))
+        coming = ahead(lambda chunk: self.prepare(kind, chunk), chunks, workers=self.workers, most=self._most(size))
         with closing(coming):
             flat = chain.from_iterable(coming)
             stream = progress(flat, f"encoding {kind}s", total=sum(map(len, todo)), unit="row")
@@ -117,7 +117,8 @@ class Encoding:
         owners = [] if sources.owners is None else sources.owners[shard.start : shard.stop].tolist()
         return digest(self.key, sources.kind, [_mark(one) for one in sources.take(shard.start, shard.stop)], owners)
 
-    def _prepare(self, kind: str, chunk: Sequence[Source]) -> list[Prepared]:
+    def prepare(self, kind: str, chunk: Sequence[Source]) -> list[Prepared]:
+        """What the encoder reads of each source, see ``Prepared``."""
         if kind == "image":
             return [self._pixels(one) for one in chunk]
         texts = iter(_cut([one[1] if isinstance(one, tuple) else str(one) for one in chunk if one], self.encoder))
@@ -184,20 +185,25 @@ class Encoding:
         return [torch.empty_like(vectors).index_copy_(0, torch.tensor(order), vectors)]
 
     def _forward(self, kind: str, batch: Sequence[Any]) -> Tensor:
-        device, encoder = self.encoder.device, self.encoder
+        device = self.encoder.device
         mixed = torch.autocast(device.type, DTYPES[self.precision]) if self.precision != "fp32" else nullcontext()
-        pixels, tokens = zip(*batch) if kind == "fused" else (batch, batch)
         with torch.no_grad(), mixed:  # not inference mode: its tensors could not be trained on
-            if kind == "image":
-                made = encoder.image(_moved(_stacked(pixels), device))
-            elif kind == "fused":
-                made = encoder.fused(_moved(_stacked(pixels), device), _moved(self._filled(tokens), device))
-            else:
-                made = encoder.text(_moved(self._filled(tokens), device))
-            return made.float().cpu()
+            return forward(self.encoder, kind, batch).float().cpu()
 
-    def _filled(self, tokens: Sequence[Tensor]) -> Tensor:
-        return pad_sequence(list(tokens), batch_first=True, padding_value=self.encoder.pad or 0)
+
+def forward(encoder: Encoder, kind: str, batch: Sequence[Any]) -> Tensor:
+    """Vectors of windows that were prepared, with gradients where they are enabled: [len(batch), d].
+
+    Args:
+        kind: ``"image"``, ``"text"``, ``"review"`` or ``"fused"``.
+        batch: a window each, see ``Window``; tokens are filled up to the longest.
+    """
+    pixels, tokens = zip(*batch) if kind == "fused" else (batch, batch)
+    given: list[Any] = [_stacked(pixels)] if kind in ("image", "fused") else []
+    if kind != "image":
+        given.append(pad_sequence(list(tokens), batch_first=True, padding_value=encoder.pad or 0))
+    encode: Callable[..., Tensor] = getattr(encoder, "text" if kind == "review" else kind)
+    return encode(*(_moved(one, encoder.device) for one in given))
 
 
 def averaged(vectors: Tensor, owners: Tensor) -> Tensor:

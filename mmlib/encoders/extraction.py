@@ -71,7 +71,7 @@ def extract(
         write_json(Path(folder) / "manifest.json", {"key": key, "rows in a shard": SHARD, "about": about})
     run = Encoding(encoder, key, batch_size, workers, Path(folder) if folder else None, precision)
     with _quiet(encoder):
-        found = {kind: run.rows(sources) for kind, sources in _sources(data).items() if kind in encoder.widths}
+        found = {kind: run.rows(given) for kind, given in sources(data).items() if kind in encoder.widths}
         problems = _problems(data, found["image"]) if "image" in found else []
         kinds = {
             kind: found[kind] for kind in ("text", "image", "fused") if kind in found and found[kind].present.any()
@@ -101,7 +101,7 @@ def _nothing(data: Dataset, encoder: Encoder) -> str:
     return f"{data.name} has no {kinds[0]}, and {encoder.name} encodes nothing else; add an encoder for what it has."
 
 
-def _sources(data: Dataset) -> dict[str, Sources]:
+def sources(data: Dataset) -> dict[str, Sources]:
     """What there is to encode of the items, by modality."""
     texts = [text or None for text in item_texts(data)]
     images = [data.image_path(item) for item in range(data.n_items)]

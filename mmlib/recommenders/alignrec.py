@@ -82,6 +82,7 @@ class AlignRec(ItemGraphRecommender):
     ) -> None:
         given = unified("AlignRec", features, modalities, combine, missing=shared.get("missing", "mean"))
         super().__init__(data, given, **shared)
+        self.united = modalities, combine, shared.get("missing", "mean")
         self.fuser, self.repeats, self.l2, dim = fuser, repeats, l2, self.dim
         self.cca_weight, self.uia_weight, self.reg_weight = cca_weight, uia_weight, reg_weight
         self.temperature, self.cca, self.gram, self.reg_reading = temperature, cca, gram, reg_reading
@@ -89,6 +90,9 @@ class AlignRec(ItemGraphRecommender):
         self.gate = nn.Sequential(projections(self.content, dim)["fused"], between, nn.Linear(dim, dim))  # MLP
         if fuser == "attention":
             self.query = nn.Sequential(nn.Linear(dim, dim), nn.Tanh(), nn.Linear(dim, 1, bias=False))
+
+    def taken(self, features: Features) -> Features:
+        return unified("AlignRec", features, self.united[0], self.united[1], missing=self.united[2])
 
     @classmethod
     def searches(cls, data: Dataset, features: Features | None = None, **options: Any) -> dict[str, Search]:

@@ -46,12 +46,18 @@ class Modality(nn.Module):
         precision: Precision = "float32",
     ) -> None:
         super().__init__()
-        vectors = features.filled(modality, missing).to(getattr(torch, precision))
+        self.modality, self.missing, self.precision = modality, missing, precision
+        vectors = self.filled(features)
         if learn:
             self.vectors = nn.Parameter(vectors.float().clone())
         else:
             self.register_buffer("vectors", vectors, persistent=False)
         self.register_buffer("present", features.present[modality], persistent=False)
+
+    def filled(self, features: Features) -> Tensor:
+        """The modality's vectors in these features as the model reads them, with their gradients: [n, d_m]."""
+        vectors = features.filled(self.modality, self.missing)
+        return vectors.bfloat16() if self.precision == "bfloat16" else vectors
 
     def forward(self, items: Tensor | None = None) -> Tensor:
         """The vectors of ``items`` [...], or of all: [..., d_m] or [n, d_m]."""
@@ -59,11 +65,11 @@ class Modality(nn.Module):
 
 
 class Projection(nn.Linear):
-    """W x + b, computed in the precision of x and returned in float32: [..., d_m] -> [..., d]."""
+    """W x + b, computed in the precision of x and returned in that of W (float32): [..., d_m] -> [..., d]."""
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        return dense.linear(x, self.weight.to(x.dtype), bias).float()
+        return dense.linear(x, self.weight.to(x.dtype), bias).to(self.weight.dtype)
 
 
 class ContentRecommender(IDRecommender):
@@ -106,6 +112,20 @@ class ContentRecommender(IDRecommender):
         reading = {name: given[name] for name in ("modalities", "missing", "precision")}
         content = contents(cls.__name__, features, **reading)
         return nearest_items(content, given["neighbours"], include_self=given.get("include_self", True))
+
+    def taken(self, features: Features) -> Features:
+        """What the model reads of the features that it is given, such as all modalities as one; with gradients."""
+        return features
+
+    def read(self, features: Features) -> None:
+        """Read other vectors of the same items from here on, with their gradients.
+
+        Graphs that were built of the vectors given first stay as they are.
+        """
+        taken = self.taken(features)
+        for one in self.modules():
+            if isinstance(one, Modality):
+                one.vectors = one.filled(taken)
 
     def lists_of(self, searches: Mapping[str, Search]) -> dict[str, NeighbourLists]:
         """The lists that were given, and those of the other searches, which are made now."""

@@ -45,9 +45,8 @@ class ModalityGCN(ContentRecommender):
         l2: float = 1e-4,
         **shared: Any,
     ) -> None:
-        if unit_features and features is not None:
-            features = replace(features, item={name: unit(values) for name, values in features.item.items()})
-        super().__init__(data, features, **shared)
+        self.unit_features = unit_features
+        super().__init__(data, features and self.taken(features), **shared)
         self.layers, self.l2, self.normalisation, dim = layers, l2, normalisation, self.dim
         self.table = self.id_vectors()
         self.project = projections(self.content, dim)  # W_m
@@ -57,6 +56,11 @@ class ModalityGCN(ContentRecommender):
             if name.endswith(".weight"):
                 nn.init.xavier_uniform_(weight)
         self.graph = bipartite(data, normalisation=normalisation)
+
+    def taken(self, features: Features) -> Features:
+        if not self.unit_features:
+            return features
+        return replace(features, item={name: unit(values) for name, values in features.item.items()})
 
     def embed(self) -> Embeddings:
         states = self.graph.mean_of_layers(self.inputs().flatten(1), self.layers)  # [n, K d]

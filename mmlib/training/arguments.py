@@ -19,7 +19,7 @@ BOUNDS: dict[str, dict[str, int]] = {  # of numbers, by an option's name or its 
     name: bounds
     for names, bounds in (
         ("dim", {"least": 1, "most": 2**20}),
-        ("batch_size candidates k negatives", {"least": 1}),
+        ("batch_size candidates chunk k negatives", {"least": 1}),
         ("content_dim epochs evaluate_every layers l2 neighbours patience shrink weight weight_decay", {"least": 0}),
         ("cima_weight", {"least": 0, "most": 1}),
         ("dropout pruning", {"least": 0, "below": 1}),

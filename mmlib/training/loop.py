@@ -93,7 +93,8 @@ def fit(
 
     Args:
         model: a module with ``batches(batch_size, generator)``, which gives those of an epoch, ``loss(batch)``, its
-            named terms, ``describe()``, and ``embed()`` or, to be validated in its own way, ``validate()``.
+            named terms, ``describe()``, and ``embed()`` or, to be validated in its own way, ``validate()``. Where it
+            has ``parameter_groups()``, those are Adam's, each with a learning rate of its own where it names one.
         epochs: at most so many; 0 leaves the model as it starts, and one without parameters is only validated.
         batch_size: examples a step.
         lr: Adam's learning rate.
@@ -127,7 +128,8 @@ def fit(
     if not any(True for _ in model.parameters()):  # nothing to train
         run.log(0, {}, run.validate(), time.perf_counter())
         return run.finish()
-    run.optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=True)
+    groups = model.parameter_groups() if hasattr(model, "parameter_groups") else model.parameters()
+    run.optimiser = torch.optim.AdamW(groups, lr=lr, weight_decay=weight_decay, fused=True)
     run.factors = LambdaLR(run.optimiser, _factor(schedule, epochs))
     run.generator.manual_seed(seed)
     keep_freed_memory()
