@@ -199,11 +199,11 @@ def forward(encoder: Encoder, kind: str, batch: Sequence[Any]) -> Tensor:
         batch: a window each, see ``Window``; tokens are filled up to the longest.
     """
     pixels, tokens = zip(*batch) if kind == "fused" else (batch, batch)
-    given: list[Any] = [_stacked(pixels)] if kind in ("image", "fused") else []
+    given: list[Any] = [stacked(pixels)] if kind in ("image", "fused") else []
     if kind != "image":
         given.append(pad_sequence(list(tokens), batch_first=True, padding_value=encoder.pad or 0))
     encode: Callable[..., Tensor] = getattr(encoder, "text" if kind == "review" else kind)
-    return encode(*(_moved(one, encoder.device) for one in given))
+    return encode(*(moved(one, encoder.device) for one in given))
 
 
 def averaged(vectors: Tensor, owners: Tensor) -> Tensor:
@@ -247,12 +247,13 @@ def _batches(values: Iterable[T], size: int) -> Iterator[tuple[list[T], list[int
         start += len(batch)
 
 
-def _stacked(pixels: Sequence[Tensor]) -> Pixels:
+def stacked(pixels: Sequence[Tensor]) -> Pixels:
     """[b, 3, h, w], or as they are where they differ in size."""
     return torch.stack(list(pixels)) if len({one.shape for one in pixels}) == 1 else list(pixels)
 
 
-def _moved(values: Any, device: torch.device) -> Any:
+def moved(values: Any, device: torch.device) -> Any:
+    """A tensor on ``device``; a list of images as it is, for the encoder's own preprocessing."""
     if isinstance(values, list):
         return values
     return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)

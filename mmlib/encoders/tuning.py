@@ -1,129 +1,162 @@
-"""Contrastive tuning of an encoder on a catalogue's own image-text pairs."""
+"""Encoders tuned on a catalogue's own image-text pairs, so that an image and its text find each other (ITC)."""
 
 import math
-import os
 import re
-from collections.abc import Generator, Iterator
-from contextlib import closing
-from functools import cached_property
-from itertools import islice
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
-import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
 
 from ..core.dataset import Dataset
 from ..core.errors import InputError, one_of
-from ..core.images import Unreadable
-from ..core.progress import progress
 from ..evaluation.retrieval import own_ranks
 from ..kernels.contrast import info_nce
-from .contract import Encoder
-from .extraction import item_texts
-from .images import ahead, read
-from .windows import Windows
+from .catalogue_pairs import CataloguePairs, Pairs, cropped, normalised
+from .chunked import in_chunks
+from .contract import Encoder, Pixels
 
 HOTTEST = math.log(100)  # CLIP's limit on the logarithm of 1 / temperature
 HEADS = re.compile(r"(visual\.(proj|head|attnpool)|text_projection|text\.(text_projection|proj))(\.|$)")
 
 
-class Pairs(NamedTuple):
-    """A batch of images with their texts.
+class Tuning(nn.Module):
+    """What all ways of tuning share: the pairs, what stays frozen, and images as training sees them.
+
+    Images are cropped a little, never flipped, as words on them would be, and their colours stay. Give it to ``fit``;
+    afterwards ``encoder`` is the tuned one.
 
     Args:
-        pixels: [b, 3, h, w] uint8, as ``Encoder.pixels`` gives them.
-        tokens: [b, context] int64, one window of each text.
-        crops: [b, 3] float32 in [0, 1): how much to crop, and where (down, across).
-    """
-
-    pixels: Tensor
-    tokens: Tensor
-    crops: Tensor
-
-
-class ContrastiveTuning(nn.Module):
-    r"""Teaches an image and its text to find each other among those of other items.
-
-    The symmetric softmax loss of CLIP (Radford et al., ICML 2021, fig. 3) with a learnt temperature, clamped so that
-    1 / temperature stays between 1 and 100. Each epoch sees every item once, with one window of its text drawn at
-    random and its image cropped a little; images are never flipped, as words on them would be, and their colours
-    stay. A tenth of the items is held out to validate. Give it to ``fit``; afterwards ``clip`` is the tuned encoder.
-
-    Args:
-        clip: the encoder, a ``Clip`` or a ``MultiwayEncoder``, tuned in place.
+        encoder: tuned in place.
         data: its items with both an image and a text; unreadable images are left out.
         freeze: ``"none"``; and for CLIP ``"image"``, the image tower stays as it is (LiT: Zhai et al., CVPR 2022), or
             ``"towers"``, only the last projections of both are trained.
         held_out: share of the items used to validate, drawn with ``seed``.
         crop: a training image keeps at least 1 - ``crop`` of its height and width; 0 keeps it whole.
-        memory: GiB of decoded images to hold; a larger catalogue is decoded anew in each epoch, ahead of the model.
-        workers: threads that decode; ``None``: as many as there are processors, at most 16.
+        chunk: pairs that are in memory at once with all that their gradients need.
+        memory, workers: see ``CataloguePairs``.
 
     Raises:
-        InputError: when fewer than 20 items have both, or there is nothing to train under ``freeze``.
+        InputError: for an encoder without image or text vectors, fewer than 20 items that have both, and where there
+            is nothing to train under ``freeze``.
     """
+
+    OPTIONS = ("freeze", "held_out", "crop", "chunk", "seed")
 
     def __init__(
         self,
-        clip: Encoder,
+        encoder: Encoder,
         data: Dataset,
         *,
         freeze: str = "none",
         held_out: float = 0.1,
         crop: float = 0.2,
+        chunk: int = 256,
         memory: float = 2.0,
         workers: int | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.freeze = one_of("freeze", freeze, ("none", "image", "towers"))
-        self.clip, self.data, self.crop, self.held_out, self.seed = clip, data, crop, held_out, seed
-        self.workers = workers
-        texts = item_texts(data)
-        paths = [data.image_path(item) or "" for item in range(data.n_items)]
-        self.items = [item for item, path in enumerate(paths) if texts[item] and os.path.isfile(path)]
-        if len(self.items) < 20:
+        if lacks := {"image", "text"} - set(encoder.widths):
             raise InputError(
-                f"{len(self.items)} items of {data.name} have both an image and a text; tuning needs at least 20. "
-                "Use a pretrained encoder as it is (encoder_epochs = 0)."
+                f"{encoder.name} gives no {lacks.pop()} vectors, and tuning is on pairs of an image and its text; "
+                "give an encoder of both, or two side by side, encoder: {image: ..., text: ...}."
             )
-        if not 0 < held_out < 1:
-            raise InputError(f"held_out = {held_out} must be a share between 0 and 1, such as 0.1.")
+        if chunk < 1:
+            raise InputError(f"chunk = {chunk} must be at least 1.")
+        self.freeze = one_of("freeze", freeze, ("none", "image", "towers"))
+        self.encoder, self.data, self.crop, self.held_out = encoder, data, crop, held_out
+        self.chunk, self.seed = chunk, seed
+        self.pairs = CataloguePairs(encoder, data, held_out=held_out, memory=memory, workers=workers, seed=seed)
         self._freeze()
-        clip.origin += f", tuned on {data.name}"
-        self._windows = Windows.of([texts[item] for item in self.items], clip)
-        order = torch.randperm(len(self.items), generator=torch.Generator().manual_seed(seed))
-        held = max(1, round(held_out * len(order)))
-        self._held, self._train = order[:held].sort().values, order[held:].sort().values
-        self._keeps = self._size() <= memory * 2**30
+        encoder.origin += f", tuned on {data.name}"
 
     def batches(self, batch_size: int, generator: torch.Generator) -> Iterator[Pairs]:
-        """One epoch: every training item once, in random order, in batches of nearly equal size."""
-        if batch_size < 2:
-            raise InputError(f"batch_size = {batch_size}: a pair needs others to be told from; give at least 2.")
-        order = self._train[torch.randperm(len(self._train), generator=generator)]
-        chosen = (torch.rand(len(order), generator=generator) * self._windows.counts[order]).long()
-        tokens = self._windows.tokens[self._windows.starts[order] + chosen]
-        crops = torch.rand(len(order), 3, generator=generator)
-        with closing(self._images(order)) as images:
-            for part in torch.arange(len(order)).tensor_split(math.ceil(len(order) / batch_size)):
-                pixels = list(islice(images, len(part)))
-                kept = part[torch.tensor([image is not None for image in pixels])]
-                if len(kept) > 1:
-                    stacked = torch.stack([image for image in pixels if image is not None])
-                    yield Pairs(stacked, tokens[kept], crops[kept])
+        """One epoch: every training item once, with one window of its text drawn at random."""
+        yield from self.pairs.batches(batch_size, generator)
+
+    def view(self, pixels: Pixels, crops: Tensor) -> Pixels:
+        """Images as training sees them, cropped and normalised."""
+        return normalised(self.encoder, cropped(pixels, crops, self.crop))
+
+    @property
+    def held(self) -> Tensor:
+        """The items held out to validate: [n] int64, ascending."""
+        return torch.tensor(self.pairs.items)[self.pairs.held]
+
+    def describe(self) -> dict[str, Any]:
+        """Every option in force, and the encoder that is tuned."""
+        options = {name: getattr(self, name) for name in self.OPTIONS}
+        return {"model": type(self).__name__, "encoder": self.encoder.name, "data": self.data.key} | options
+
+    def train(self, mode: bool = True) -> "Tuning":
+        """Frozen towers stay in evaluation mode: their batch norms and dropouts too."""
+        super().train(mode)
+        if self.freeze == "towers":
+            self.encoder.eval()
+        elif self.freeze == "image":
+            self.encoder.model.visual.eval()
+        return self
+
+    def _freeze(self) -> None:
+        named = dict(self.encoder.model.named_parameters())
+        heads = {name for name in named if HEADS.match(name)}
+        if self.freeze == "towers" and {name.startswith("visual.") for name in heads} != {True, False}:
+            raise InputError(
+                f"{self.encoder.name} has no last projection on both towers; use freeze='none' or 'image'."
+            )
+        if self.freeze == "image" and not hasattr(self.encoder.model, "visual"):
+            raise InputError(f"{self.encoder.name} has no image tower of its own; use freeze='none'.")
+        for name, value in named.items():
+            frozen = {"none": False, "image": name.startswith("visual."), "towers": name not in heads}[self.freeze]
+            value.requires_grad_(not frozen or name == "logit_scale")
+
+
+class ContrastiveTuning(Tuning):
+    r"""Teaches an image and its text to find each other among those of other items (ITC).
+
+    The symmetric softmax loss of CLIP (Radford et al., ICML 2021, fig. 3) with a learnt temperature, clamped so that
+    1 / temperature stays between 1 and 100. A batch is encoded a chunk at a time (``chunked.in_chunks``) and contrasted
+    a block of rows at a time, so memory grows with ``chunk`` and not with the batch.
+
+    Args:
+        encoder, data, options: see ``Tuning``. Image and text vectors must be of one width; see ``Projected``.
+
+    Raises:
+        InputError: see ``Tuning``; and for image and text vectors of different widths.
+    """
+
+    def __init__(self, encoder: Encoder, data: Dataset, **options: Any) -> None:
+        super().__init__(encoder, data, **options)
+        widths = {encoder.widths[kind] for kind in ("image", "text")}
+        if len(widths) > 1:
+            raise InputError(
+                f"{encoder.name} gives image vectors of {encoder.widths['image']} numbers and text vectors of "
+                f"{encoder.widths['text']}, which cannot be compared; tune Projected(encoder, dim)."
+            )
+        own = getattr(encoder.model, "logit_scale", None)
+        self._scale = None if isinstance(own, nn.Parameter) else nn.Parameter(torch.tensor(math.log(1 / 0.07)))
+
+    @property
+    def scale(self) -> nn.Parameter:
+        """The logarithm of 1 / temperature: the encoder's own where it has one."""
+        return self.encoder.model.logit_scale if self._scale is None else self._scale
 
     def loss(self, batch: Pairs) -> dict[str, Tensor]:
         """The mean of both directions' cross-entropy, each image against the batch's texts and the reverse."""
-        scale = self.clip.model.logit_scale
+        return {"contrastive": self.contrast(*self.vectors(batch.to(self.encoder.device)))}
+
+    def vectors(self, batch: Pairs) -> tuple[Tensor, Tensor]:
+        """Those of the images and those of the texts of a batch on the encoder's device: [b, d] each."""
+        encoder = self.encoder
+        images = in_chunks(self._image, self.chunk, encoder, batch.pixels, batch.crops)
+        return images, in_chunks(encoder.text, self.chunk, encoder, batch.tokens)
+
+    def contrast(self, images: Tensor, texts: Tensor) -> Tensor:
+        """The loss of vectors [b, d] of which the same rows belong together."""
         with torch.no_grad():
-            scale.clamp_(0, HOTTEST)
-        pixels, tokens, crops = (part.to(self.clip.device) for part in batch)
-        images = self.clip.image(self.clip.normalise(_cropped(pixels.float(), crops, self.crop)))
-        texts = self.clip.text(tokens)
-        return {"contrastive": info_nce(images, texts, temperature=(-scale).exp(), normalise=False)}
+            self.scale.clamp_(0, HOTTEST)
+        return info_nce(images, texts, temperature=(-self.scale).exp(), normalise=False)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -133,82 +166,12 @@ class ContrastiveTuning(nn.Module):
             ``retrieval@10``: the share found among the first ten; ``mrr``: the mean of 1 / rank. An equally
             similar image counts as ahead.
         """
-        images, kept = self._image_vectors(self._held)
-        rank = own_ranks(self._windows.encode(self.clip, self._held)[kept], images)
+        encoder, held, images, kept = self.encoder, self.pairs.held, [], []
+        for places, pixels in self.pairs.in_parts(held):
+            images.append(encoder.image(pixels.to(encoder.device) if isinstance(pixels, Tensor) else pixels))
+            kept.append(places)
+        rank = own_ranks(self.pairs.windows.encode(encoder, held)[torch.cat(kept)], torch.cat(images))
         return {"retrieval@10": float((rank <= 10).float().mean()), "mrr": float((1 / rank).mean())}
 
-    @property
-    def held(self) -> Tensor:
-        """The items held out to validate: [n] int64, ascending."""
-        return torch.tensor(self.items)[self._held]
-
-    def describe(self) -> dict[str, Any]:
-        """Every option in force, and the encoder that is tuned."""
-        options = {name: getattr(self, name) for name in ("freeze", "held_out", "crop", "seed")}
-        return {"model": "ContrastiveTuning", "encoder": self.clip.name, "data": self.data.key} | options
-
-    def train(self, mode: bool = True) -> "ContrastiveTuning":
-        """Frozen towers stay in evaluation mode: their batch norms and dropouts too."""
-        super().train(mode)
-        if self.freeze == "towers":
-            self.clip.eval()
-        elif self.freeze == "image":
-            self.clip.model.visual.eval()
-        return self
-
-    def _freeze(self) -> None:
-        named = dict(self.clip.model.named_parameters())
-        heads = {name for name in named if HEADS.match(name)}
-        if self.freeze == "towers" and {name.startswith("visual.") for name in heads} != {True, False}:
-            raise InputError(f"{self.clip.name} has no last projection on both towers; use freeze='none' or 'image'.")
-        if self.freeze == "image" and not hasattr(self.clip.model, "visual"):
-            raise InputError(f"{self.clip.name} has no image tower of its own; use freeze='none'.")
-        for name, value in named.items():
-            frozen = {"none": False, "image": name.startswith("visual."), "towers": name not in heads}[self.freeze]
-            value.requires_grad_(not frozen or name == "logit_scale")
-
-    def _size(self) -> int:
-        return len(self.items) * self.clip.pixels(Image.new("RGB", (8, 8))).numel()
-
-    def _decode(self, row: int) -> Tensor | None:
-        path = self.data.image_path(self.items[row])
-        try:
-            return self.clip.pixels(read(path)) if path else None
-        except Unreadable:
-            return None
-
-    @cached_property
-    def _kept(self) -> list[Tensor | None]:
-        """Every image, decoded when the first is asked for."""
-        coming = ahead(self._decode, range(len(self.items)), workers=self.workers, most=1024)
-        return list(progress(coming, "decoding images", total=len(self.items), unit="image"))
-
-    def _images(self, rows: Tensor) -> Generator[Tensor | None, None, None]:
-        if not self._keeps:
-            yield from ahead(self._decode, rows.tolist(), workers=self.workers, most=512)
-        else:
-            yield from (self._kept[row] for row in rows.tolist())
-
-    def _image_vectors(self, rows: Tensor, size: int = 256) -> tuple[Tensor, Tensor]:
-        """Vectors [m, d] of the images that can be read, and which of ``rows`` they are [m]."""
-        vectors, kept = [], []
-        with closing(self._images(rows)) as images:
-            for start in range(0, len(rows), size):
-                found = {start + i: one for i, one in enumerate(islice(images, size)) if one is not None}
-                if found:
-                    vectors.append(self.clip.image(torch.stack(list(found.values())).to(self.clip.device)))
-                    kept += list(found)
-        return torch.cat(vectors), torch.tensor(kept)
-
-
-def _cropped(pixels: Tensor, crops: Tensor, most: float) -> Tensor:
-    """Each image cut to 1 - ``most`` .. 1 of its sides, somewhere, and scaled back: [b, 3, h, w] float32."""
-    if most == 0:
-        return pixels
-    keep = 1 - most * crops[:, 0]
-    shift = (1 - keep).unsqueeze(1) * (2 * crops[:, 1:] - 1)  # of the crop's middle, in half sides
-    theta = pixels.new_zeros(len(pixels), 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = keep
-    theta[:, 0, 2], theta[:, 1, 2] = shift[:, 1], shift[:, 0]
-    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=False)
+    def _image(self, pixels: Pixels, crops: Tensor) -> Tensor:
+        return self.encoder.image(self.view(pixels, crops))

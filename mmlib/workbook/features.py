@@ -40,7 +40,7 @@ def encoder(
         return loaded, None
     tuning = ContrastiveTuning(loaded, data, seed=seed)
     done = fit(tuning, epochs=epochs, lr=lr, batch_size=batch_size, metric="mrr", patience=None, seed=seed)
-    return done.model.clip, done
+    return done.model.encoder, done
 
 
 def extract(

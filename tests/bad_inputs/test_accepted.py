@@ -293,6 +293,8 @@ DRESSES: list[tuple[str, Callable[[str], bytes]]] = [
 @pytest.mark.parametrize(("id", "lines", "printed"), YAML, ids=[id for id, *_ in YAML])
 def test_a_value_in_a_file(here: Path, id: str, lines: str, printed: str, capsys: pytest.CaptureFixture[str]) -> None:
     write(here, {"s.yaml": f"fixed:\n  {lines}\ngrid: {{seed: [5]}}\npages: ['04']\n"})
+    if named := re.search(r"dataset: \"?([^\"\n]+)", lines):
+        write(here, {f"{named[1]}/ratings.csv": CSV})
     with limited():
         assert main(["sweep", "s.yaml", "--list"]) == 0, capsys.readouterr().err
     assert printed in capsys.readouterr().out

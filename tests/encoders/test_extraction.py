@@ -159,8 +159,8 @@ def test_names_that_lead_nowhere_are_missing_images(small, tmp_path, name):
     assert len(features.about["problems"][0]["reason"]) < 100
     assert same(extract(data, small, folder=tmp_path / "shards"), features)
     tuning = ContrastiveTuning(small, data)
-    assert 4 not in tuning.items
-    assert len(tuning.items) == 31
+    assert 4 not in tuning.pairs.items
+    assert len(tuning.pairs.items) == 31
     assert torch.isfinite(tuning.loss(next(tuning.batches(8, torch.Generator())))["contrastive"])
 
 

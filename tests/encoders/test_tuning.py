@@ -8,7 +8,8 @@ import torch.nn.functional as F
 
 from mmlib.core.errors import InputError
 from mmlib.encoders import ContrastiveTuning, load
-from mmlib.encoders.tuning import HOTTEST, _cropped
+from mmlib.encoders.catalogue_pairs import cropped
+from mmlib.encoders.tuning import HOTTEST
 from mmlib.encoders.windows import Windows
 
 from .shop import catalogue, tiny
@@ -53,9 +54,9 @@ def test_the_same_seed_gives_the_same_weights(things):
     for seed in (0, 0, 1):
         tuning = ContrastiveTuning(tiny(), things)
         learn(tuning, epochs=1, seed=seed)
-        checkpoints.append(tuning.clip.checkpoint)
+        checkpoints.append(tuning.encoder.checkpoint)
     assert checkpoints[0] == checkpoints[1] != checkpoints[2]
-    assert tuning.clip.about["origin"] == "random weights, seed 0, tuned on things"
+    assert tuning.encoder.about["origin"] == "random weights, seed 0, tuned on things"
 
 
 def test_an_epoch_holds_every_training_item_once_and_none_held_out(things):
@@ -65,7 +66,7 @@ def test_an_epoch_holds_every_training_item_once_and_none_held_out(things):
     pixels = torch.cat([batch.pixels for batch in batches])
     items = [item for item in range(128) if item not in tuning.held.tolist()]
     assert len(tuning.held) == 32
-    expected = {tuning.clip.pixels(things_picture(things, item)).numpy().tobytes() for item in items}
+    expected = {tuning.encoder.pixels(things_picture(things, item)).numpy().tobytes() for item in items}
     assert {picture.numpy().tobytes() for picture in pixels} == expected
     assert len(expected) == len(pixels) == 96
     assert not torch.equal(tuning.held, ContrastiveTuning(tiny(), things, held_out=0.25, seed=5).held)
@@ -84,7 +85,7 @@ def test_pictures_in_memory_and_from_disk_are_the_same(things, tmp_path):
     items.loc[5, "image"] = str(tmp_path / "broken.png")
     data = replace(things, items=items, images=things.images.parents[1])
     kept, fresh = (ContrastiveTuning(tiny(), data, memory=memory) for memory in (1, 0))
-    assert not fresh._keeps
+    assert not fresh.pairs.keeps
     for one, other in zip(*(m.batches(16, torch.Generator().manual_seed(1)) for m in (kept, fresh)), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(one, other))
     assert kept.validate() == fresh.validate()
@@ -102,7 +103,7 @@ def test_texts_are_seen_window_by_window(things):
 @torch.no_grad()
 def test_validation_is_the_naive_count(things):
     tuning = ContrastiveTuning(tiny(), things, held_out=0.3)
-    clip, held = tuning.clip, tuning.held.tolist()
+    clip, held = tuning.encoder, tuning.held.tolist()
     images = torch.stack([clip.image(clip.preprocess(things_picture(things, item)).unsqueeze(0))[0] for item in held])
     titles, descriptions = things.items["title"], things.items["text"]
     texts = Windows.of([f"{titles.iat[i]} {descriptions.iat[i]}" for i in held], clip).encode(clip)
@@ -118,16 +119,16 @@ def test_validation_is_the_naive_count(things):
 
 def test_a_collapsed_encoder_finds_nothing(things):
     tuning = ContrastiveTuning(tiny(), things, held_out=0.5)
-    torch.nn.init.zeros_(tuning.clip.model.visual.proj)
+    torch.nn.init.zeros_(tuning.encoder.model.visual.proj)
     assert tuning.validate()["retrieval@10"] == 0
 
 
 def test_the_loss_is_clips(things):
     tuning = ContrastiveTuning(tiny(), things, crop=0)
     batch = next(iter(tuning.batches(8, torch.Generator().manual_seed(0))))
-    scale = tuning.clip.model.logit_scale
+    scale = tuning.encoder.model.logit_scale
     with torch.no_grad():
-        logits = scale.exp() * tuning.clip.image(batch.pixels) @ tuning.clip.text(batch.tokens).T
+        logits = scale.exp() * tuning.encoder.image(batch.pixels) @ tuning.encoder.text(batch.tokens).T
     target = torch.arange(8)
     expected = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
     loss = tuning.loss(batch)["contrastive"]
@@ -154,32 +155,32 @@ def test_the_loss_is_clips(things):
 )
 def test_freezing(things, freeze, moves, stays):
     tuning = ContrastiveTuning(tiny(), things, freeze=freeze)
-    before = {name: value.clone() for name, value in tuning.clip.model.state_dict().items()}
+    before = {name: value.clone() for name, value in tuning.encoder.model.state_dict().items()}
     learn(tuning, epochs=1)
-    changed = {name for name, value in tuning.clip.model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {name for name, value in tuning.encoder.model.state_dict().items() if not torch.equal(value, before[name])}
     assert set(moves) <= changed
     assert not [name for name in changed if any(name.startswith(part) for part in stays)]
     tuning.train()
-    assert tuning.clip.model.visual.training == (freeze == "none")
+    assert tuning.encoder.model.visual.training == (freeze == "none")
 
 
 @pytest.mark.parametrize(("freeze", "moves"), [("none", True), ("image", False), ("towers", False)])
 def test_batch_norms_of_a_frozen_tower_stay(things, freeze, moves):
     tuning = ContrastiveTuning(load("small", dim=16), things, freeze=freeze)
-    before = tuning.clip.model.visual.bn1.running_mean.clone()
+    before = tuning.encoder.model.visual.bn1.running_mean.clone()
     tuning.train()
     tuning.loss(next(iter(tuning.batches(8, torch.Generator().manual_seed(0)))))
-    assert torch.equal(tuning.clip.model.visual.bn1.running_mean, before) != moves
+    assert torch.equal(tuning.encoder.model.visual.bn1.running_mean, before) != moves
 
 
 def test_crops():
     pixels = torch.rand(3, 3, 16, 16)
-    assert torch.equal(_cropped(pixels, torch.rand(3, 3), 0), pixels)
-    assert torch.allclose(_cropped(pixels, torch.zeros(3, 3), 0.5), pixels, atol=1e-5)  # nothing is cut
-    corner = _cropped(pixels, torch.tensor([[1.0, 0.0, 0.0]]).expand(3, 3), 0.5)  # the top left quarter
+    assert torch.equal(cropped(pixels, torch.rand(3, 3), 0), pixels)
+    assert torch.allclose(cropped(pixels, torch.zeros(3, 3), 0.5), pixels, atol=1e-5)  # nothing is cut
+    corner = cropped(pixels, torch.tensor([[1.0, 0.0, 0.0]]).expand(3, 3), 0.5)  # the top left quarter
     expected = F.interpolate(pixels[:, :, :8, :8], size=16, mode="bilinear")
     assert torch.allclose(corner[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1], atol=1e-5)
-    corner = _cropped(pixels, torch.tensor([[1.0, 0.0, 1.0]]).expand(3, 3), 0.5)  # down 0, across 1: the top right
+    corner = cropped(pixels, torch.tensor([[1.0, 0.0, 1.0]]).expand(3, 3), 0.5)  # down 0, across 1: the top right
     expected = F.interpolate(pixels[:, :, :8, 8:], size=16, mode="bilinear")
     assert torch.allclose(corner[:, :, 1:-1, 1:-1], expected[:, :, 1:-1, 1:-1], atol=1e-5)
 
@@ -189,10 +190,10 @@ def test_a_tuned_encoder_can_be_kept(things, tmp_path):
 
     tuning = ContrastiveTuning(tiny(), things)
     learn(tuning, epochs=1)
-    tuning.clip.save(tmp_path)
+    tuning.encoder.save(tmp_path)
     again = load(f"local-dir:{tmp_path}")
     assert again.origin == "random weights, seed 0, tuned on things"
-    assert extract(things, again).key == extract(things, tuning.clip).key
+    assert extract(things, again).key == extract(things, tuning.encoder).key
 
 
 def test_too_few_pairs_and_bad_options(things, tmp_path):
