@@ -5,6 +5,7 @@ from .contract import Encoder
 from .extraction import extract
 from .loading import load
 from .multiway_encoder import MultiwayEncoder
+from .projected import Projected
 from .published import Published, load_published
 from .tuning import ContrastiveTuning
 
@@ -13,6 +14,7 @@ __all__ = [
     "ContrastiveTuning",
     "Encoder",
     "MultiwayEncoder",
+    "Projected",
     "Published",
     "extract",
     "load",

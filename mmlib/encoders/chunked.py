@@ -49,7 +49,8 @@ def accumulated(
         parameters: all that the loss depends on.
     """
     learnt = [one for one in parameters if one.requires_grad] if torch.is_grad_enabled() else []
-    value, gradients = torch.zeros(()), [None] * len(learnt)  # type: ignore[var-annotated]
+    value = torch.zeros(())
+    gradients: list[Tensor | None] = [None] * len(learnt)
     for chunk in chunks:
         share = share_of(*chunk)
         value = value.to(share) + share.detach()
@@ -92,11 +93,11 @@ def _seen_once(module: nn.Module) -> tuple[AbstractContextManager[None], Abstrac
 def _still(module: nn.Module) -> Iterator[None]:
     """Batch norms work as ever, but do not count what they see towards their running statistics."""
     norms = [one for one in module.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
-    before = [one.track_running_stats for one in norms]
+    before = [(one.momentum, one.num_batches_tracked) for one in norms]
     for one in norms:
-        one.track_running_stats = one.track_running_stats and not one.training
+        one.momentum, one.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for one, tracked in zip(norms, before):
-            one.track_running_stats = tracked
+        for one, (momentum, counted) in zip(norms, before):
+            one.momentum, one.num_batches_tracked = momentum, counted

@@ -51,6 +51,10 @@ class Sentences(Encoder):
         self.room = max(1, self.context - self.tokenize([""]).shape[1])
         self._beside = {name: value for name, value in made.items() if not isinstance(value, Tensor)}
 
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """As they are, in bytes: the model's own processor normalises them."""
+        return pixels.round().clamp(0, 255).to(torch.uint8)
+
     def image(self, pixels: Pixels) -> Tensor:
         if "image" not in self.widths:
             raise self._lacks("images")

@@ -217,7 +217,7 @@ def test_small_ones_learn_which_text_belongs_to_which_image(tmp_path, name, devi
     assert before["retrieval@10"] < 0.4  # 58 images; by chance 0.17
     assert after["retrieval@10"] > 0.9
     assert after["mrr"] > before["mrr"] + 0.2
-    assert own_pairs_stand_out(tuning.clip, data, tuning.held.tolist())
+    assert own_pairs_stand_out(tuning.encoder, data, tuning.held.tolist())
 
 
 @pytest.mark.slow

@@ -6,7 +6,8 @@ import torch
 
 from mmlib.core.encoder_names import check_named, named_content, only, shares_space
 from mmlib.core.errors import InputError
-from mmlib.encoders import extract, load
+from mmlib.encoders import ContrastiveTuning, Projected, extract, load
+from mmlib.encoders.pair import Pair
 from mmlib.evaluation import text_to_image
 from mmlib.evaluation.probes import agreement
 from mmlib.pretrainers import MMCPR
@@ -97,3 +98,37 @@ def test_what_a_name_says(names, tmp_path):
     before = named_content(f"features:{tmp_path}")
     (tmp_path / "a.npy").write_bytes(b"2")
     assert before != named_content(f"features:{tmp_path}") != ""
+
+
+def test_what_cannot_be_compared_is_not_tuned(names, things):
+    with pytest.raises(InputError, match=r"image vectors of 64 numbers and text vectors of 16.*Projected"):
+        ContrastiveTuning(load(names), things)
+    with pytest.raises(InputError, match="gives no text vectors"):
+        ContrastiveTuning(load(names["image"]), things)
+    loss = ContrastiveTuning(projected := Projected(load(names), 8), things).loss
+    batch = next(iter(ContrastiveTuning(projected, things).batches(4, torch.Generator().manual_seed(0))))
+    loss(batch)["contrastive"].backward()
+    assert all(any(one.grad is not None for one in projected.inner.model[side].parameters()) for side in names)
+
+
+def test_a_pair_is_tuned_towards_one_space(things):
+    tuning = ContrastiveTuning(Projected(Pair(tiny(dim=16), tiny(dim=24, seed=1)), 8), things, chunk=10, crop=0)
+    optimiser = torch.optim.AdamW(tuning.parameters(), lr=3e-3)
+    before = own_and_other(tuning, things)
+    for epoch in range(25):
+        for batch in tuning.train().batches(16, torch.Generator().manual_seed(epoch)):
+            optimiser.zero_grad()
+            tuning.loss(batch)["contrastive"].backward()
+            optimiser.step()
+    own, other = own_and_other(tuning.eval(), things)
+    assert own - other > 0.5 > abs(before[0] - before[1])
+
+
+@torch.no_grad()
+def own_and_other(tuning, things):
+    """Mean cosine of an item's image and text, and of those of items of another colour."""
+    features = extract(things, tuning.encoder)
+    assert features.shares_space
+    cosines = features.item["image"] @ features.item["text"].T
+    colour = things.items["title"].to_numpy()
+    return cosines.diagonal().mean().item(), cosines[torch.from_numpy(colour[:, None] != colour)].mean().item()

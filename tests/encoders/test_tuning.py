@@ -157,7 +157,9 @@ def test_freezing(things, freeze, moves, stays):
     tuning = ContrastiveTuning(tiny(), things, freeze=freeze)
     before = {name: value.clone() for name, value in tuning.encoder.model.state_dict().items()}
     learn(tuning, epochs=1)
-    changed = {name for name, value in tuning.encoder.model.state_dict().items() if not torch.equal(value, before[name])}
+    changed = {
+        name for name, value in tuning.encoder.model.state_dict().items() if not torch.equal(value, before[name])
+    }
     assert set(moves) <= changed
     assert not [name for name in changed if any(name.startswith(part) for part in stays)]
     tuning.train()
@@ -208,3 +210,22 @@ def test_too_few_pairs_and_bad_options(things, tmp_path):
     bad = replace(things, images=tmp_path / "elsewhere")
     with pytest.raises(InputError, match="0 items of things"):
         ContrastiveTuning(tiny(), bad)
+
+
+def test_a_batch_in_chunks_teaches_the_same(things):
+    found = []
+    for chunk in (64, 10):
+        tuning = ContrastiveTuning(tiny(), things, chunk=chunk)
+        loss = tuning.loss(next(iter(tuning.batches(64, torch.Generator().manual_seed(0)))))["contrastive"]
+        loss.backward()
+        found.append([loss, *(one.grad for one in tuning.parameters())])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, atol=2e-6, rtol=1e-4)
+
+
+def test_items_with_the_same_text_have_the_same_number(things):
+    tuning = ContrastiveTuning(tiny(), things)
+    batch = next(iter(tuning.batches(64, torch.Generator().manual_seed(0))))
+    same = (batch.tokens.unsqueeze(1) == batch.tokens).all(2)
+    assert torch.equal(batch.texts.unsqueeze(1) == batch.texts, same)
+    assert 64 < int(same.sum()) < 64 * 64
