@@ -54,8 +54,8 @@ def one_way(batch: int, chunk: int, device: str) -> None:
         return encoder.image(encoder.normalise(part))
 
     before, start = held(device), time.perf_counter()
-    images = in_chunks(image, chunk, encoder, pixels)
-    loss = info_nce(images, in_chunks(encoder.text, chunk, encoder, tokens), temperature=(-scale).exp())
+    images, texts = in_chunks(image, chunk, encoder, pixels), in_chunks(encoder.text, chunk, encoder, tokens)
+    loss = info_nce(images, texts, temperature=(-scale).exp(), block=min(chunk, 1024))
     loss.backward()
     seconds, after = time.perf_counter() - start, peak(device)
     slopes = torch.cat([one.grad.flatten() for one in encoder.parameters() if one.grad is not None])

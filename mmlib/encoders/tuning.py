@@ -156,7 +156,8 @@ class ContrastiveTuning(Tuning):
         """The loss of vectors [b, d] of which the same rows belong together."""
         with torch.no_grad():
             self.scale.clamp_(0, HOTTEST)
-        return info_nce(images, texts, temperature=(-self.scale).exp(), normalise=False)
+        block = max(self.chunk, 64)  # rows of logits held at once
+        return info_nce(images, texts, temperature=(-self.scale).exp(), normalise=False, block=block)
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

@@ -231,7 +231,7 @@ def test_small_ones_learn_the_shop(tmp_path, name):
     assert before["retrieval@10"] < 0.3
     assert after["retrieval@10"] > before["retrieval@10"] + 0.2
     assert after["mrr"] > 2 * before["mrr"]
-    assert own_pairs_stand_out(tuning.clip, data, tuning.held.tolist(), by=0.2)
+    assert own_pairs_stand_out(tuning.encoder, data, tuning.held.tolist(), by=0.2)
 
 
 @torch.no_grad()
